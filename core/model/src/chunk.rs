@@ -1,0 +1,3 @@
+//! Chunks: up to 120 consecutive samples of one series, compressed.
+
+pub mod xor;

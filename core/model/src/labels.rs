@@ -1,0 +1,257 @@
+//! Labels: a series' identity, sorted by name, each name once.
+//!
+//! One shared allocation in Prometheus' `stringlabels` encoding: per label the name, then the
+//! value, each behind its length (one byte below 255; else 255 and 24 bits, little endian). Hashes
+//! over these bytes are therefore comparable with Prometheus' (`labels_stringlabels.go`).
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The label that holds the metric name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// The longest name or value that the encoding can hold, in bytes.
+pub const LABEL_BYTES_MAX: usize = (1 << 24) - 1;
+
+/// Sorted, deduplicated labels without empty values; cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<[u8]>);
+
+/// Why bytes are not labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LabelsError {
+    /// The encoding ends inside a length or a text.
+    #[error("encoded labels are truncated")]
+    Truncated,
+    /// A text is not UTF-8.
+    #[error("encoded labels are not UTF-8")]
+    NotUtf8,
+    /// Names are not strictly ascending.
+    #[error("encoded labels are not sorted by name")]
+    NotSorted,
+}
+
+// === impl Labels ===
+
+impl Labels {
+    /// No labels at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Arc::from([]))
+    }
+
+    /// Labels from pairs in any order. Empty values are left out, as Prometheus does; of equal
+    /// names the last one wins.
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name.as_ref(), value.as_ref());
+        }
+        builder.build()
+    }
+
+    /// Checks and keeps bytes in the encoding above.
+    ///
+    /// # Errors
+    /// When they are truncated, not UTF-8, or not sorted.
+    pub fn from_encoded(bytes: &[u8]) -> Result<Self, LabelsError> {
+        let (mut rest, mut last): (&[u8], Option<&str>) = (bytes, None);
+        while !rest.is_empty() {
+            let (name, tail) = take_text(rest)?;
+            let (_, tail) = take_text(tail)?;
+            if last.is_some_and(|last| last >= name) {
+                return Err(LabelsError::NotSorted);
+            }
+            (last, rest) = (Some(name), tail);
+        }
+        Ok(Self(Arc::from(bytes)))
+    }
+
+    /// The encoding that the module's documentation describes.
+    #[must_use]
+    pub fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Pairs in ascending order of name.
+    #[must_use]
+    pub fn iter(&self) -> LabelsIter<'_> {
+        LabelsIter(&self.0)
+    }
+
+    /// The value of `name`; `None` when the label is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The metric name; empty when there is none.
+    #[must_use]
+    pub fn metric_name(&self) -> &str {
+        self.get(METRIC_NAME).unwrap_or_default()
+    }
+
+    /// The number of labels.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is no label.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// These labels without those for which `keep` says no.
+    #[must_use]
+    pub fn retain(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+        let mut bytes = Vec::with_capacity(self.0.len());
+        for (name, value) in self.iter().filter(|(name, _)| keep(name)) {
+            put_text(&mut bytes, name);
+            put_text(&mut bytes, value);
+        }
+        Self(Arc::from(bytes))
+    }
+}
+
+impl Ord for Labels {
+    /// Prometheus' order: label by label, name before value; a prefix comes first.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<'a> IntoIterator for &'a Labels {
+    type Item = (&'a str, &'a str);
+    type IntoIter = LabelsIter<'a>;
+
+    fn into_iter(self) -> LabelsIter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Labels {
+    /// `{a="1", b="2"}`, quoted as Go quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{")?;
+        for (i, (name, value)) in self.iter().enumerate() {
+            let separator = if i > 0 { ", " } else { "" };
+            if is_legacy_name(name) {
+                write!(f, "{separator}{name}={value:?}")?;
+            } else {
+                write!(f, "{separator}{name:?}={value:?}")?;
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whether `name` can stand unquoted in PromQL: `[a-zA-Z_][a-zA-Z0-9_]*`.
+#[must_use]
+pub fn is_legacy_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Pairs in ascending order of name.
+#[derive(Debug, Clone)]
+pub struct LabelsIter<'a>(&'a [u8]);
+
+impl<'a> Iterator for LabelsIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        if self.0.is_empty() {
+            return None;
+        }
+        // Labels exist only with a valid encoding, so neither can fail.
+        let (name, rest) = take_text(self.0).ok()?;
+        let (value, rest) = take_text(rest).ok()?;
+        self.0 = rest;
+        Some((name, value))
+    }
+}
+
+fn take_text(bytes: &[u8]) -> Result<(&str, &[u8]), LabelsError> {
+    let (len, rest) = match bytes {
+        [255, a, b, c, rest @ ..] => {
+            (usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16, rest)
+        }
+        [255, ..] | [] => return Err(LabelsError::Truncated),
+        [len, rest @ ..] => (usize::from(*len), rest),
+    };
+    let (text, rest) = rest.split_at_checked(len).ok_or(LabelsError::Truncated)?;
+    Ok((std::str::from_utf8(text).map_err(|_| LabelsError::NotUtf8)?, rest))
+}
+
+/// Appends one text with its length; texts beyond [`LABEL_BYTES_MAX`] are the caller's to refuse.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
+    let len = text.len();
+    assert!(len <= LABEL_BYTES_MAX, "label text of {len} bytes exceeds {LABEL_BYTES_MAX}");
+    match u8::try_from(len) {
+        Ok(short @ 0..=254) => out.push(short),
+        _ => {
+            let len = u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
+            out.extend_from_slice(&[255, len[0], len[1], len[2]]);
+        }
+    }
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Gathers labels in any order.
+#[derive(Debug, Default, Clone)]
+pub struct LabelsBuilder {
+    pairs: Vec<(String, String)>,
+}
+
+// === impl LabelsBuilder ===
+
+impl LabelsBuilder {
+    /// Starts from `labels`.
+    #[must_use]
+    pub fn from_labels(labels: &Labels) -> Self {
+        Self { pairs: labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect() }
+    }
+
+    /// Sets `name`; an empty value removes it.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.pairs.retain(|(n, _)| n != name);
+        if !value.is_empty() {
+            self.pairs.push((name.to_owned(), value.to_owned()));
+        }
+        self
+    }
+
+    /// Removes `name`.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.set(name, "")
+    }
+
+    /// The labels gathered so far.
+    #[must_use]
+    pub fn build(mut self) -> Labels {
+        self.pairs.sort_unstable();
+        let mut bytes = Vec::new();
+        for (name, value) in &self.pairs {
+            put_text(&mut bytes, name);
+            put_text(&mut bytes, value);
+        }
+        Labels(Arc::from(bytes))
+    }
+}

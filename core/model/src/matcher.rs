@@ -1,0 +1,193 @@
+//! Matchers: `=`, `!=`, `=~`, `!~` over one label, anchored as Prometheus anchors.
+//!
+//! A regular expression matches the whole value and `.` matches a line break, as in Prometheus
+//! (`model/labels/regexp.go`). Literal, prefix and alternation forms are recognised so that an
+//! index can look values up instead of testing each.
+
+use std::fmt;
+
+use regex::{Regex, RegexBuilder};
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Regex,
+    /// `!~`
+    NotRegex,
+}
+
+/// One label's condition. An absent label has the empty value.
+#[derive(Clone)]
+pub struct Matcher {
+    name: Box<str>,
+    op: MatchOp,
+    value: Box<str>,
+    regex: Option<ValueRegex>,
+}
+
+/// A compiled, anchored regular expression with the shortcuts that could be proved from its text.
+#[derive(Clone)]
+struct ValueRegex {
+    /// The only values that can match, when the expression is a plain alternation of literals.
+    literals: Option<Vec<Box<str>>>,
+    /// A text with which every match begins.
+    prefix: Box<str>,
+    regex: Regex,
+}
+
+/// Why a matcher cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("error parsing regexp: {message}")]
+pub struct MatcherError {
+    /// What the regex compiler said.
+    pub message: String,
+}
+
+/// The largest compiled regular expression, in bytes.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+// === impl Matcher ===
+
+impl Matcher {
+    /// A matcher; compiles the expression when `op` is a regex one.
+    ///
+    /// # Errors
+    /// When the expression does not compile or its automaton exceeds 1 MiB.
+    pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => Some(ValueRegex::new(value)?),
+        };
+        Ok(Self { name: name.into(), op, value: value.into(), regex })
+    }
+
+    /// `name="value"`.
+    #[must_use]
+    pub fn equal(name: &str, value: &str) -> Self {
+        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
+    }
+
+    /// The label's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it compares.
+    #[must_use]
+    pub const fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// The value or the expression, as written.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label with `value` satisfies the matcher; pass `""` for an absent label.
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        match (self.op, &self.regex) {
+            (MatchOp::Equal, _) => *self.value == *value,
+            (MatchOp::NotEqual, _) => *self.value != *value,
+            (MatchOp::Regex, Some(regex)) => regex.is_match(value),
+            (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
+            (MatchOp::Regex | MatchOp::NotRegex, None) => false,
+        }
+    }
+
+    /// Whether series without the label satisfy it.
+    #[must_use]
+    pub fn matches_empty(&self) -> bool {
+        self.matches("")
+    }
+
+    /// The only values that can satisfy a positive matcher, when they are known.
+    #[must_use]
+    pub fn literals(&self) -> Option<Vec<&str>> {
+        match (self.op, &self.regex) {
+            (MatchOp::Equal, _) => Some(vec![&self.value]),
+            (MatchOp::Regex, Some(regex)) => {
+                regex.literals.as_ref().map(|all| all.iter().map(AsRef::as_ref).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// A text with which each matching value of a positive regex matcher begins; may be empty.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        match (self.op, &self.regex) {
+            (MatchOp::Regex, Some(regex)) => &regex.prefix,
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = match self.op {
+            MatchOp::Equal => "=",
+            MatchOp::NotEqual => "!=",
+            MatchOp::Regex => "=~",
+            MatchOp::NotRegex => "!~",
+        };
+        write!(f, "{}{op}{:?}", self.name, self.value)
+    }
+}
+
+impl fmt::Debug for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.op == other.op && self.name == other.name && self.value == other.value
+    }
+}
+
+impl Eq for Matcher {}
+
+// === impl ValueRegex ===
+
+impl ValueRegex {
+    fn new(text: &str) -> Result<Self, MatcherError> {
+        let regex = RegexBuilder::new(&format!("^(?s:{text})$"))
+            .size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map_err(|error| MatcherError { message: error.to_string() })?;
+        let is_plain = |c: char| !"\\.+*?()|[]{}^$".contains(c);
+        let literals = text
+            .chars()
+            .all(|c| c == '|' || is_plain(c))
+            .then(|| text.split('|').map(Into::into).collect());
+        let plain: String = text.chars().take_while(|c| is_plain(*c)).collect();
+        let after = text[plain.len()..].chars().next();
+        // A quantifier takes the last character with it; an alternation takes all of it.
+        let prefix = match after {
+            _ if text.contains('|') => String::new(),
+            Some('*' | '?' | '{') => {
+                let mut shorter = plain;
+                shorter.pop();
+                shorter
+            }
+            _ => plain,
+        };
+        Ok(Self { literals, prefix: prefix.into(), regex })
+    }
+
+    fn is_match(&self, value: &str) -> bool {
+        match &self.literals {
+            Some(literals) => literals.iter().any(|literal| **literal == *value),
+            None => value.starts_with(&*self.prefix) && self.regex.is_match(value),
+        }
+    }
+}

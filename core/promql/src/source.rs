@@ -1,0 +1,81 @@
+//! Where kernels get samples from: the head, later blocks and tests.
+
+use model::{Matcher, TenantId, TimeRange, TimestampMs};
+
+use crate::op::OpError;
+use crate::roster::SharedRoster;
+
+/// Samples of several whole series, column by column; recycled from call to call.
+///
+/// `series[i]` has the samples `ends[i - 1]..ends[i]` (from 0 for `i = 0`), timestamps strictly
+/// ascending, stale markers included. Series are ascending and come once in a scan.
+#[derive(Debug, Default, Clone)]
+pub struct SampleBlock {
+    /// Roster indexes.
+    pub series: Vec<u32>,
+    /// One past the last sample of each series.
+    pub ends: Vec<u32>,
+    /// Milliseconds.
+    pub timestamps_ms: Vec<TimestampMs>,
+    /// Values.
+    pub values: Vec<f64>,
+}
+
+/// What a selector asks for.
+#[derive(Debug, Clone)]
+pub struct Selection<'a> {
+    /// Whose series.
+    pub tenant: &'a TenantId,
+    /// All of them must hold.
+    pub matchers: &'a [Matcher],
+    /// Samples outside are not needed.
+    pub range: TimeRange,
+}
+
+/// A set of samples that can be selected from; one per partition.
+pub trait SampleSource {
+    /// Finds the series (bind) and returns a scan over their samples (run).
+    ///
+    /// # Errors
+    /// When a limit is exceeded or stored bytes are damaged.
+    fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SampleScan + '_>, OpError>;
+}
+
+/// The samples of one selection.
+pub trait SampleScan {
+    /// The series that were found, in the order in which blocks will name them.
+    fn roster(&self) -> SharedRoster;
+
+    /// Clears `block` and fills it with the next series, about `samples_hint` samples.
+    /// Returns `false` when there is none left. Series without samples in range may be left out.
+    ///
+    /// # Errors
+    /// When stored bytes are damaged or the query was cancelled.
+    fn next(&mut self, samples_hint: usize, block: &mut SampleBlock) -> Result<bool, OpError>;
+}
+
+// === impl SampleBlock ===
+
+impl SampleBlock {
+    /// Forgets all samples and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.series.clear();
+        self.ends.clear();
+        self.timestamps_ms.clear();
+        self.values.clear();
+    }
+
+    /// Closes a series whose samples were appended since the last one was closed.
+    pub fn close_series(&mut self, series: u32) {
+        self.series.push(series);
+        self.ends.push(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+    }
+
+    /// The samples of the `i`-th series of this block.
+    #[must_use]
+    pub fn samples(&self, i: usize) -> (&[TimestampMs], &[f64]) {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize };
+        let end = self.ends[i] as usize;
+        (&self.timestamps_ms[start..end], &self.values[start..end])
+    }
+}
