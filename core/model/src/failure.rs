@@ -48,11 +48,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of `kind` with its immutable `id`.
     #[must_use]
-    pub fn new(
-        kind: FailureKind,
-        id: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn new(kind: FailureKind, id: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, id, message: message.into() }
     }
 

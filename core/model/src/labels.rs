@@ -255,3 +255,68 @@ impl LabelsBuilder {
         Labels(Arc::from(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
+    use super::*;
+
+    #[test]
+    fn pairs_are_sorted_deduplicated_and_lose_empty_values() {
+        let labels = Labels::from_pairs([("b", "1"), ("a", "2"), ("c", ""), ("b", "3")]);
+        assert_eq!(labels.to_string(), r#"{a="2", b="3"}"#);
+        assert_eq!(labels.get("b"), Some("3"));
+        assert_eq!(labels.get("c"), None);
+        assert_eq!(labels.len(), 2);
+    }
+
+    #[test]
+    fn the_encoding_is_prometheus_stringlabels() {
+        let long = "x".repeat(300);
+        let labels = Labels::from_pairs([("a", "1"), ("bc", long.as_str())]);
+        let mut expected = b"\x01a\x011\x02bc\xff\x2c\x01\x00".to_vec();
+        expected.extend_from_slice(long.as_bytes());
+        assert_eq!(labels.encoded(), expected);
+    }
+
+    #[test]
+    fn bytes_that_are_not_labels_are_refused() {
+        for (bytes, error) in [
+            (&b"\x02a"[..], LabelsError::Truncated),
+            (b"\xff\x01", LabelsError::Truncated),
+            (b"\x01a\x01\xfe", LabelsError::NotUtf8),
+            (b"\x01b\x011\x01a\x011", LabelsError::NotSorted),
+            (b"\x01a\x011\x01a\x011", LabelsError::NotSorted),
+        ] {
+            assert_eq!(Labels::from_encoded(bytes), Err(error), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_is_label_by_label() {
+        let labels = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+        let sorted = [
+            labels(&[]),
+            labels(&[("a", "1")]),
+            labels(&[("a", "1"), ("b", "1")]),
+            labels(&[("a", "10")]),
+            labels(&[("a", "2")]),
+            labels(&[("aa", "0")]),
+            labels(&[("b", "0")]),
+        ];
+        assert!(sorted.is_sorted());
+    }
+
+    proptest! {
+        #[test]
+        fn encoding_and_reading_back_is_identity(
+            pairs in prop::collection::btree_map("[a-z_é]{0,300}", "[^\u{0}]{1,20}", 0..6)
+        ) {
+            let labels = Labels::from_pairs(&pairs);
+            prop_assert_eq!(Labels::from_encoded(labels.encoded()).unwrap(), labels.clone());
+            let back: Vec<_> = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            prop_assert_eq!(back, pairs.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -191,3 +191,57 @@ impl ValueRegex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop_assert_eq, proptest};
+
+    use super::*;
+
+    fn matches(op: MatchOp, pattern: &str, value: &str) -> bool {
+        Matcher::new("l", op, pattern).unwrap().matches(value)
+    }
+
+    #[test]
+    fn expressions_match_whole_values_and_dots_match_line_breaks() {
+        for (pattern, value, expected) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a.b", "a\nb", true),
+            ("a|b", "b", true),
+            ("a|b", "ab", false),
+            ("ab*", "a", true),
+            ("ab?c", "ac", true),
+            ("ab{0}", "a", true),
+            ("ab+", "abb", true),
+            ("(?i)abc", "ABC", true),
+            ("x|y*", "", true),
+            ("", "", true),
+            (".+", "", false),
+            ("foo.*", "foobar", true),
+            ("foo.*", "fobar", false),
+            ("a\\|b", "a|b", true),
+        ] {
+            assert_eq!(matches(MatchOp::Regex, pattern, value), expected, "{pattern} ~ {value:?}");
+            assert_eq!(matches(MatchOp::NotRegex, pattern, value), !expected);
+        }
+    }
+
+    #[test]
+    fn an_automaton_that_is_too_large_is_refused() {
+        assert!(Matcher::new("l", MatchOp::Regex, "(a{1000}){1000}").is_err());
+        assert!(Matcher::new("l", MatchOp::Regex, "a(").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn shortcuts_change_nothing(pattern in "[ab|*?+.(){1}\\[\\]^$-]{0,8}", value in "[ab|\n]{0,5}") {
+            let Ok(matcher) = Matcher::new("l", MatchOp::Regex, &pattern) else { return Ok(()) };
+            let plain = Regex::new(&format!("^(?s:{pattern})$")).unwrap();
+            prop_assert_eq!(matcher.matches(&value), plain.is_match(&value));
+            if let Some(literals) = matcher.literals() {
+                prop_assert_eq!(matcher.matches(&value), literals.contains(&value.as_str()));
+            }
+        }
+    }
+}

@@ -71,8 +71,12 @@ impl SlotMap {
     #[must_use]
     pub fn even(epoch: u64, partitions: u32) -> Self {
         let partitions = u64::from(partitions.max(1));
-        let owner = |slot: u64| PartitionId((slot * partitions / SLOT_COUNT as u64) as u32);
-        Self { epoch, owners: (0..SLOT_COUNT as u64).map(owner).collect() }
+        // Slots have 16 bits, so the quotient is below `partitions` and fits.
+        let owner = |slot: u16| {
+            let share = (u64::from(slot) * partitions) >> 16;
+            PartitionId(u32::try_from(share).unwrap_or(u32::MAX))
+        };
+        Self { epoch, owners: (0..=u16::MAX).map(owner).collect() }
     }
 
     /// A map with one owner per slot; `None` unless there are [`SLOT_COUNT`] owners.
@@ -97,5 +101,58 @@ impl SlotMap {
     #[must_use]
     pub fn owners(&self) -> &[PartitionId] {
         &self.owners
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::Labels;
+
+    fn slot(pairs: &[(&str, &str)]) -> Slot {
+        slot_of(&TenantId::anonymous(), Labels::from_pairs(pairs.iter().copied()).iter())
+    }
+
+    #[test]
+    fn parts_of_a_histogram_share_a_slot() {
+        let base = slot(&[("__name__", "rpc"), ("job", "api")]);
+        for part in [
+            &[("__name__", "rpc_bucket"), ("job", "api"), ("le", "0.5")][..],
+            &[("__name__", "rpc_sum"), ("job", "api")],
+            &[("__name__", "rpc_count"), ("job", "api")],
+            &[("__name__", "rpc"), ("job", "api"), ("quantile", "0.9")],
+            &[("__name__", "rpc"), ("job", "api"), ("__replica__", "a")],
+        ] {
+            assert_eq!(slot(part), base, "{part:?}");
+        }
+        assert_ne!(slot(&[("__name__", "rpc"), ("job", "web")]), base);
+        assert_ne!(slot(&[("__name__", "_bucket")]), slot(&[("__name__", "")]));
+    }
+
+    #[test]
+    fn slots_are_a_wire_contract() {
+        assert_eq!(slot(&[("__name__", "up"), ("instance", "a:9100")]), Slot(50_802));
+    }
+
+    #[test]
+    fn hot_metrics_and_large_targets_spread_over_partitions() {
+        let map = SlotMap::even(1, 16);
+        let mut counts = [0_u32; 16];
+        for i in 0..16_000 {
+            let name = format!("metric_{}", i % 160);
+            let instance = format!("host-{}", i / 160);
+            let owner = map.owner(slot(&[("__name__", &name), ("instance", &instance)]));
+            counts[owner.0 as usize] += 1;
+        }
+        assert!(counts.iter().all(|n| (850..1150).contains(n)), "{counts:?}, expected about 1000");
+    }
+
+    #[test]
+    fn an_even_map_uses_every_partition_equally() {
+        let map = SlotMap::even(3, 4);
+        for partition in 0..4 {
+            let slots = map.owners().iter().filter(|owner| owner.0 == partition).count();
+            assert_eq!(slots, SLOT_COUNT / 4);
+        }
     }
 }

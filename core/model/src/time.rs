@@ -131,7 +131,7 @@ pub fn format_duration(ms: i64) -> String {
     for (i, (unit, unit_ms)) in UNITS.iter().enumerate() {
         let unit_ms = unit_ms.unsigned_abs();
         let exact_only = i < 3; // y, w, d are printed only when they divide the rest.
-        if exact_only && rest % unit_ms != 0 {
+        if exact_only && !rest.is_multiple_of(unit_ms) {
             continue;
         }
         let count = rest / unit_ms;
@@ -159,7 +159,9 @@ mod tests {
         ] {
             assert_eq!(parse_duration_ms(text), Ok(ms), "{text}");
         }
-        for text in ["", "1", "h", "1h1h", "1s1m", "-1s", "1.5h", "1 h", "300y", "99999999999999999999s"] {
+        for text in
+            ["", "1", "h", "1h1h", "1s1m", "-1s", "1.5h", "1 h", "300y", "99999999999999999999s"]
+        {
             assert!(parse_duration_ms(text).is_err(), "{text}");
         }
     }
