@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Keeps recent series: Raft log, head, checkpoints.
+
+mod machine;
+mod storage;
