@@ -1,0 +1,104 @@
+//! Bit streams, most significant bit first, as Prometheus' `bstream` lays them out.
+//!
+//! Both directions move whole words: a writer stores eight bytes at a time over space that is not
+//! in use yet, a reader takes any 64 bits with two loads. Bits behind the writer's position in its
+//! last byte are always zero.
+
+/// Writes the low `len` bits (1 to 64) of `value` at bit `at`. There must be room for them.
+#[inline]
+pub(super) fn put(bytes: &mut [u8], at: usize, value: u64, len: u32) {
+    let (byte, shift) = (at / 8, (at % 8) as u32);
+    let aligned = value << (64 - len);
+    let Some(room) = bytes.get_mut(byte..) else { return };
+    let Some(first) = room.first() else { return };
+    // A first byte without used bits may hold anything that an earlier word left there.
+    let kept = if shift == 0 { 0 } else { u64::from(*first) << 56 };
+    let word = (kept | aligned >> shift).to_be_bytes();
+    if let Some(whole) = room.first_chunk_mut::<8>() {
+        *whole = word;
+    } else {
+        let len = room.len();
+        room.copy_from_slice(&word[..len]);
+    }
+    if shift + len > 64
+        && let Some(ninth) = room.get_mut(8)
+    {
+        let [last, ..] = (aligned << (64 - shift)).to_be_bytes();
+        *ninth = last;
+    }
+}
+
+/// Reads a bit stream. Past its end it reads zeros; [`Reader::is_past_end`] tells.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next 64 bits, which are not consumed.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        let (byte, shift) = (self.at / 8, self.at % 8);
+        match self.bytes.get(byte..).and_then(<[u8]>::first_chunk::<9>) {
+            Some([a, b, c, d, e, f, g, h, ninth]) => {
+                let word = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                word << shift | u64::from(*ninth) >> (8 - shift)
+            }
+            None => self.peek_near_end(byte, shift),
+        }
+    }
+
+    #[cold]
+    fn peek_near_end(&self, byte: usize, shift: usize) -> u64 {
+        let mut padded = [0; 9];
+        let rest = self.bytes.get(byte..).unwrap_or_default();
+        padded[..rest.len()].copy_from_slice(rest);
+        let [a, b, c, d, e, f, g, h, ninth] = padded;
+        let word = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        word << shift | u64::from(ninth) >> (8 - shift)
+    }
+
+    #[inline]
+    pub(super) const fn skip(&mut self, bits: u32) {
+        self.at += bits as usize;
+    }
+
+    /// Consumes `bits` bits (1 to 64).
+    #[inline]
+    pub(super) fn take(&mut self, bits: u32) -> u64 {
+        let taken = self.peek() >> (64 - bits);
+        self.skip(bits);
+        taken
+    }
+
+    /// Go's `binary.Uvarint`: seven bits a byte, least significant first.
+    pub(super) fn uvarint(&mut self) -> u64 {
+        let mut value = 0;
+        for shift in (0..70).step_by(7) {
+            let byte = self.take(8);
+            value |= (byte & 0x7f).checked_shl(shift).unwrap_or_default();
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    }
+
+    /// Go's `binary.Varint`: zigzag over [`Reader::uvarint`].
+    pub(super) fn varint(&mut self) -> i64 {
+        let zigzag = self.uvarint();
+        (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed()
+    }
+
+    /// Whether more bits were consumed than there were.
+    pub(super) const fn is_past_end(&self) -> bool {
+        self.at > self.bytes.len() * 8
+    }
+}
