@@ -39,6 +39,18 @@ pub trait SampleSource {
     /// # Errors
     /// When a limit is exceeded or stored bytes are damaged.
     fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SampleScan + '_>, OpError>;
+
+    /// As [`SampleSource::select`], for an instant vector at one step: of each series only the
+    /// newest sample in the range matters, stale marker or not. A scan may yield older ones too.
+    ///
+    /// # Errors
+    /// As [`SampleSource::select`].
+    fn select_newest(
+        &self,
+        selection: &Selection<'_>,
+    ) -> Result<Box<dyn SampleScan + '_>, OpError> {
+        self.select(selection)
+    }
 }
 
 /// The samples of one selection.
