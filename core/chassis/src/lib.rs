@@ -14,10 +14,14 @@
 //! only one that spawns.
 
 pub mod clock;
+pub mod config;
 pub mod context;
+pub mod process;
 pub mod readiness;
+pub mod server;
 pub mod status;
 pub mod task;
+pub mod telemetry;
 
 pub use clock::SystemClock;
 pub use context::Context;

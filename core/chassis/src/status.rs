@@ -39,8 +39,9 @@ pub fn http_status(kind: FailureKind) -> StatusCode {
         FailureKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         FailureKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
         FailureKind::Unavailable | FailureKind::Timeout => StatusCode::SERVICE_UNAVAILABLE,
-        FailureKind::Canceled => StatusCode::from_u16(CLIENT_CLOSED_REQUEST)
-            .expect("499 lies between 100 and 999"),
+        FailureKind::Canceled => {
+            StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("499 lies between 100 and 999")
+        }
         FailureKind::Corrupt | FailureKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -71,11 +72,8 @@ pub fn text(failure: &Failure) -> Response {
 /// Prometheus' JSON: `{"status":"error","errorType":…,"error":…}`.
 #[must_use]
 pub fn api_error(failure: &Failure) -> Response {
-    let envelope = Envelope {
-        status: "error",
-        error_type: error_type(failure.kind),
-        error: &failure.message,
-    };
+    let envelope =
+        Envelope { status: "error", error_type: error_type(failure.kind), error: &failure.message };
     let json = serde_json::to_vec(&envelope).expect("three strings are always JSON");
     answer(failure, "application/json", json.into())
 }

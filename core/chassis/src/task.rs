@@ -71,7 +71,10 @@ impl Tasks {
     /// Runs `future` in the background. It should end soon after [`Tasks::stopping`] completes.
     ///
     /// Dropping the handle does not stop the task.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns, so that all is named")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that spawns, so that all is named"
+    )]
     pub fn spawn<F>(&self, name: &'static str, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
