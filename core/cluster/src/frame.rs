@@ -123,6 +123,11 @@ impl FrameBuilder {
     pub fn start(&mut self, tenant: &TenantId) {
         self.tenant.clear();
         self.tenant.extend_from_slice(tenant.as_str().as_bytes());
+        self.restart();
+    }
+
+    /// Starts a further frame of the same tenant.
+    pub fn restart(&mut self) {
         self.series.clear();
         self.refs.clear();
         self.runs.clear();
@@ -179,6 +184,28 @@ impl FrameBuilder {
         self.n_series
     }
 
+    /// The size that the frame would have now.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        HEADER_BYTES
+            + self.tenant.len()
+            + self.series.len()
+            + self.refs.len()
+            + self.runs.len() * RUN_BYTES
+            + self.values.len()
+            + self.metadata.len()
+    }
+
+    /// Bytes of the buffers that are kept from frame to frame.
+    #[must_use]
+    pub const fn capacity_bytes(&self) -> usize {
+        self.series.capacity()
+            + self.refs.capacity()
+            + self.runs.capacity() * size_of::<(TimestampMs, u32)>()
+            + self.values.capacity()
+            + self.metadata.capacity()
+    }
+
     /// Whether there is nothing to send.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -189,15 +216,7 @@ impl FrameBuilder {
     #[must_use]
     pub fn finish(&self) -> Bytes {
         let len32 = |len: usize| u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes();
-        let runs_bytes = self.runs.len() * RUN_BYTES;
-        let total = HEADER_BYTES
-            + self.tenant.len()
-            + self.series.len()
-            + self.refs.len()
-            + runs_bytes
-            + self.values.len()
-            + self.metadata.len();
-        let mut out = Vec::with_capacity(total);
+        let mut out = Vec::with_capacity(self.bytes());
         out.extend_from_slice(&[VERSION, 0]);
         out.extend_from_slice(&u16::try_from(self.tenant.len()).unwrap_or(u16::MAX).to_le_bytes());
         out.extend_from_slice(&self.n_series.to_le_bytes());

@@ -1,0 +1,314 @@
+//! From the body of a request to frames, partition by partition.
+//!
+//! Invariant: when a body cannot be read to its end, none of its frames leaves the gateway.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cluster::frame::MetadataRecord;
+use cluster::{FrameBuilder, FrameRef, Routes};
+use model::labels::METRIC_NAME;
+use model::shard::slot_of;
+use model::{Slot, TenantId};
+
+use super::{Verdict, WriteError};
+use crate::remote_write::labels::{LabelLimits, LabelReader};
+use crate::remote_write::refusal::{Reason, Refusal, Refusals};
+use crate::remote_write::walk::{Batch, RawMetadata, Walk, Walked};
+use crate::series_cache::{Fingerprint, Place, SeriesCache};
+
+/// A frame is closed when it has reached this size, so that it fits the log entries of a partition
+/// (8 MiB at most) whatever a request holds. Only requests of some 50,000 samples get there.
+const FRAME_BYTES_MAX: usize = 1 << 20;
+
+/// Samples of one series that are added before the frame's size is looked at again.
+const SAMPLES_AT_ONCE: usize = 16 << 10;
+
+/// Batches between two moments at which other requests may run: some 5 ms of work.
+const BATCHES_AT_ONCE: u32 = 16;
+
+/// The largest number of remote write's `MetricMetadata.MetricType`; others become 0, `unknown`.
+const METADATA_KIND_MAX: u8 = 7;
+
+/// What one request is scattered with.
+#[derive(Debug)]
+pub(crate) struct Scatter<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) routes: &'a Arc<Routes>,
+    pub(crate) cache: &'a SeriesCache,
+    pub(crate) label_limits: &'a LabelLimits,
+    pub(crate) samples_max: usize,
+}
+
+/// Which part of a request becomes frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// All of it; known series by their refs.
+    All,
+    /// What belongs to the partition at this position, with all labels.
+    Of(u16),
+}
+
+/// A frame that is ready to go.
+#[derive(Debug, Clone)]
+pub(crate) struct Frame {
+    /// The frame.
+    pub(crate) bytes: Bytes,
+    /// Its new series, in order; the ack answers with their refs.
+    pub(crate) new: Vec<Fingerprint>,
+}
+
+/// The frames of one request while they grow; all buffers are kept for the next request.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    lanes: Vec<Lane>,
+    batch: Batch,
+    places: Vec<Option<Place>>,
+    labels: LabelReader,
+    pub(crate) cache_hits: u64,
+    pub(crate) cache_misses: u64,
+}
+
+/// One partition's frames.
+#[derive(Debug, Default)]
+struct Lane {
+    builder: FrameBuilder,
+    new: Vec<Fingerprint>,
+    done: Vec<Frame>,
+}
+
+// === impl Scatter ===
+
+impl Scatter<'_> {
+    /// Fills `frames` with the share of a decompressed body.
+    ///
+    /// # Errors
+    /// When the body is not a write request.
+    pub(crate) async fn run(
+        &self,
+        body: &[u8],
+        share: Share,
+        frames: &mut Frames,
+    ) -> Result<Verdict, WriteError> {
+        frames.start(self.tenant, self.routes.partitions.len());
+        let mut verdict = Verdict::default();
+        let mut walk = Walk::new(body, self.samples_max);
+        for n in 1_u32.. {
+            if !self.step(&mut walk, body, share, frames, &mut verdict)? {
+                break;
+            }
+            if n.is_multiple_of(BATCHES_AT_ONCE) {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// Takes one batch; says whether there may be more.
+    fn step<'b>(
+        &self,
+        walk: &mut Walk<'b>,
+        body: &'b [u8],
+        share: Share,
+        frames: &mut Frames,
+        verdict: &mut Verdict,
+    ) -> Result<bool, WriteError> {
+        let hasher = self.cache.hasher(self.tenant);
+        let Frames { lanes, batch, .. } = frames;
+        let mut owned = Ok(());
+        let more = walk.next_batch(&hasher, batch, |metadata| {
+            let added = self.add_metadata(lanes, share, metadata, &mut verdict.refusals);
+            owned = owned.clone().and(added);
+        })?;
+        owned?;
+        verdict.samples += batch.samples.len() as u64 + batch.histograms;
+        verdict.refusals.count(Reason::ExemplarsUnsupported, batch.exemplars);
+        self.probe(share, frames);
+        self.scatter_batch(body, share, frames, &mut verdict.refusals)?;
+        Ok(more)
+    }
+
+    fn probe(&self, share: Share, frames: &mut Frames) {
+        let Frames { batch, places, .. } = frames;
+        if share != Share::All {
+            places.clear();
+            places.resize(batch.series.len(), None);
+            return;
+        }
+        let hits = self.cache.probe(self.routes, &batch.fingerprints, places);
+        frames.cache_hits += hits as u64;
+        frames.cache_misses += (batch.series.len() - hits) as u64;
+    }
+
+    fn scatter_batch(
+        &self,
+        body: &[u8],
+        share: Share,
+        frames: &mut Frames,
+        refusals: &mut Refusals,
+    ) -> Result<(), WriteError> {
+        let Frames { lanes, batch, places, labels, .. } = frames;
+        let mut samples = batch.samples.as_slice();
+        for (i, (series, place)) in batch.series.iter().zip(places.iter()).enumerate() {
+            let (own, rest) = samples.split_at(series.samples as usize);
+            samples = rest;
+            match place {
+                Some(Place { position, series: known }) if series.histograms == 0 => {
+                    lanes[usize::from(*position)].push(FrameRef::Known(*known), own);
+                }
+                _ => {
+                    let fields = batch.labels(body, series);
+                    let base = series.offset();
+                    match labels.read(fields, base, self.tenant, self.label_limits)? {
+                        Err(refusal) => refusals.add(refusal, series.things()),
+                        Ok(slot) => {
+                            refuse_histograms(series, labels, fields, refusals);
+                            let position = self.position(slot)?;
+                            if share.has(position) && !own.is_empty() {
+                                let print = batch.fingerprints[i];
+                                lanes[usize::from(position)].push_new(labels.encoded(), print, own);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        lanes.iter_mut().for_each(Lane::close_if_full);
+        Ok(())
+    }
+
+    /// Metadata lives where the series of its family without labels would.
+    fn add_metadata(
+        &self,
+        lanes: &mut [Lane],
+        share: Share,
+        raw: RawMetadata<'_>,
+        refusals: &mut Refusals,
+    ) -> Result<(), WriteError> {
+        let text = |bytes| std::str::from_utf8(bytes).ok();
+        let family = text(raw.family).filter(|family| !family.is_empty());
+        let (Some(family), Some(help), Some(unit)) = (family, text(raw.help), text(raw.unit))
+        else {
+            let shown = String::from_utf8_lossy(raw.family);
+            let text = format!("invalid metadata for metric family {shown:?}");
+            refusals.add(Refusal::new(Reason::InvalidMetadata, text), 1);
+            return Ok(());
+        };
+        let kind = u8::try_from(raw.kind).ok().filter(|kind| *kind <= METADATA_KIND_MAX);
+        let position = self.position(slot_of(self.tenant, [(METRIC_NAME, family)]))?;
+        if share.has(position) {
+            let lane = &mut lanes[usize::from(position)];
+            let kind = kind.unwrap_or_default();
+            lane.builder.push_metadata(&MetadataRecord { kind, family, help, unit });
+            lane.close_if_full();
+        }
+        Ok(())
+    }
+
+    /// The position of the partition that owns a slot.
+    fn position(&self, slot: Slot) -> Result<u16, WriteError> {
+        let owner = self.routes.slots.owner(slot);
+        let position = self.routes.partitions.binary_search_by_key(&owner, |p| p.id).ok();
+        position
+            .and_then(|position| u16::try_from(position).ok())
+            .ok_or(WriteError::NoOwner { slot: slot.0, partition: owner.0 })
+    }
+}
+
+// === impl Share ===
+
+impl Share {
+    fn has(self, position: u16) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(own) => own == position,
+        }
+    }
+}
+
+// === impl Frames ===
+
+impl Frames {
+    fn start(&mut self, tenant: &TenantId, partitions: usize) {
+        self.lanes.resize_with(partitions, Lane::default);
+        for lane in &mut self.lanes {
+            lane.builder.start(tenant);
+            lane.new.clear();
+            lane.done.clear();
+        }
+        (self.cache_hits, self.cache_misses) = (0, 0);
+    }
+
+    /// The frames of all partitions that have any, by position.
+    pub(crate) fn take(&mut self) -> Vec<(u16, Vec<Frame>)> {
+        let lanes = (0..).zip(self.lanes.iter_mut());
+        lanes
+            .map(|(position, lane)| {
+                lane.close();
+                (position, std::mem::take(&mut lane.done))
+            })
+            .filter(|(_, frames)| !frames.is_empty())
+            .collect()
+    }
+
+    /// Bytes of the buffers that are kept between requests, roughly.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        let lanes: usize = self.lanes.iter().map(|lane| lane.builder.capacity_bytes()).sum();
+        lanes + self.batch.kept_bytes()
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    #[inline]
+    fn push(&mut self, series: FrameRef, samples: &[(i64, f64)]) {
+        if let [(timestamp_ms, value)] = samples {
+            self.builder.push(series, *timestamp_ms, *value);
+            return;
+        }
+        for some in samples.chunks(SAMPLES_AT_ONCE) {
+            for (timestamp_ms, value) in some {
+                self.builder.push(series, *timestamp_ms, *value);
+            }
+            self.close_if_full();
+        }
+    }
+
+    /// Adds a series with its labels; again in each frame that its samples need.
+    fn push_new(&mut self, labels: &[u8], print: Fingerprint, samples: &[(i64, f64)]) {
+        for some in samples.chunks(SAMPLES_AT_ONCE) {
+            let series = FrameRef::New(self.builder.add_series(labels));
+            self.new.push(print);
+            for (timestamp_ms, value) in some {
+                self.builder.push(series, *timestamp_ms, *value);
+            }
+            self.close_if_full();
+        }
+    }
+
+    fn close_if_full(&mut self) {
+        if self.builder.bytes() >= FRAME_BYTES_MAX {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if !self.builder.is_empty() {
+            let bytes = self.builder.finish();
+            self.done.push(Frame { bytes, new: std::mem::take(&mut self.new) });
+            self.builder.restart();
+        }
+    }
+}
+
+fn refuse_histograms(
+    series: &Walked,
+    labels: &LabelReader,
+    fields: &[u8],
+    refusals: &mut Refusals,
+) {
+    if series.histograms > 0 {
+        refusals.add(labels.refuse_histograms(fields), u64::from(series.histograms));
+    }
+}
