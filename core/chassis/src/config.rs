@@ -88,14 +88,24 @@ impl ConfigFile {
     pub fn load(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|snippet| Error::Invalid { path: path.to_owned(), snippet })
+        let name = path.display().to_string();
+        Self::parse(&name, &text)
+            .map_err(|snippet| Error::Invalid { path: path.to_owned(), snippet })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(name: &str, text: &str) -> Result<Self, String> {
         // A file of nothing but comments is YAML's null.
-        serde_saphyr::from_str::<Option<Self>>(text)
-            .map(Option::unwrap_or_default)
-            .map_err(|error| error.render())
+        let parsed = serde_saphyr::from_str::<Option<Self>>(text);
+        parsed.map(Option::unwrap_or_default).map_err(|error| {
+            let shown = error.render_with_options(serde_saphyr::render_options! {
+                formatter: &serde_saphyr::UserMessageFormatter,
+                source_name: Some(name),
+            });
+            // The snippet repeats the message beside its line; without one there is only the message.
+            shown
+                .split_once('\n')
+                .map_or(shown.clone(), |(_, snippet)| snippet.trim_end().to_owned())
+        })
     }
 
     /// One line for each key that is there and has no effect in this version.
