@@ -59,7 +59,6 @@ pub struct Config {
     /// Address on which to serve the API, probes and metrics; port 0 takes a free one.
     #[arg(
         long = "web.listen-address",
-        env = "VARVE_WEB_LISTEN_ADDRESS",
         default_value = "127.0.0.1:9009",
         value_name = "ADDRESS",
         value_parser = parse_listen_address,
@@ -70,7 +69,6 @@ pub struct Config {
     /// Most connections at a time; further ones wait to be accepted.
     #[arg(
         long = "web.max-connections",
-        env = "VARVE_WEB_MAX_CONNECTIONS",
         default_value_t = 512,
         value_name = "COUNT",
         help_heading = "Web"
@@ -80,7 +78,6 @@ pub struct Config {
     /// Time a client has to send a request's body.
     #[arg(
         long = "web.read-timeout",
-        env = "VARVE_WEB_READ_TIMEOUT",
         default_value = "5m",
         value_name = "DURATION",
         value_parser = crate::config::parse_duration,

@@ -108,7 +108,6 @@ impl Tasks {
     }
 
     /// Completes when tasks should wind up; at once if that time has come already.
-    #[must_use]
     pub fn stopping(&self) -> WaitForCancellationFutureOwned {
         self.inner.stop.clone().cancelled_owned()
     }

@@ -16,7 +16,6 @@ pub struct Config {
     /// `info,ingester=debug`.
     #[arg(
         long = "log.level",
-        env = "VARVE_LOG_LEVEL",
         default_value = "info",
         value_name = "LEVEL",
         help_heading = "Logging"
@@ -26,7 +25,6 @@ pub struct Config {
     /// How a line is written.
     #[arg(
         long = "log.format",
-        env = "VARVE_LOG_FORMAT",
         value_enum,
         default_value_t = Format::Logfmt,
         value_name = "FORMAT",

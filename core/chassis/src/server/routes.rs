@@ -1,5 +1,7 @@
 //! The routes every node has, and what stands in for the roles' until they are there.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -37,7 +39,7 @@ The API is also served below /prometheus.
 
 /// Routes while the roles are being built.
 pub(super) fn starting(context: &Context, readiness: &Readiness) -> Router {
-    management(context, readiness).fallback(not_yet).with_state(readiness.clone())
+    management(context).fallback(not_yet).with_state(readiness.clone())
 }
 
 /// Routes of a serving node.
@@ -47,7 +49,7 @@ pub(super) fn ready(
     metrics: &HttpMetrics,
     roles: Router,
 ) -> Router {
-    let routes = management(context, readiness)
+    let routes = management(context)
         .with_state(readiness.clone())
         .merge(roles)
         .method_not_allowed_fallback(wrong_method)
@@ -58,8 +60,8 @@ pub(super) fn ready(
     Router::new().nest("/prometheus", routes.clone()).merge(routes)
 }
 
-fn management(context: &Context, readiness: &Readiness) -> Router<Readiness> {
-    let metrics = context.metrics.clone();
+fn management(context: &Context) -> Router<Readiness> {
+    let metrics = Arc::clone(&context.metrics);
     let show_metrics = move || {
         let mut text = String::new();
         let encoded = prometheus_client::encoding::text::encode(&mut text, &metrics.lock());
@@ -70,7 +72,6 @@ fn management(context: &Context, readiness: &Readiness) -> Router<Readiness> {
             }
         }
     };
-    let _: &Readiness = readiness;
     Router::new()
         .route("/", get(async || INDEX))
         .route("/-/healthy", get(async || "Varve is healthy.\n"))

@@ -110,6 +110,11 @@ async fn a_node_tells_where_it_stands() {
         starting: replaying the log (3/17)"#]],
         )
         .await;
+}
+
+#[tokio::test]
+async fn a_ready_node_serves_until_it_stops() {
+    let bench = Bench::start(|_| {}).await;
     bench.ready(Router::new().route("/api/v1/write", post(async || "stored\n")));
     bench
         .check(
