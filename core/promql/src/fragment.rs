@@ -121,3 +121,100 @@ pub struct PartialAggregate {
     /// The groups.
     pub grouping: Grouping,
 }
+
+/// What it means that two series of a fragment have the same labels, now that names were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// It cannot happen: every series still has all of its labels.
+    None,
+    /// One series, unless both have a value at the same step, which is an error. So Prometheus
+    /// treats results of operators.
+    Merge,
+    /// An error as soon as both have any value. So Prometheus treats results of range functions.
+    Refuse,
+}
+
+// === impl Fragment ===
+
+impl Fragment {
+    /// How equal labels among the fragment's series have to be treated.
+    #[must_use]
+    pub fn duplicates(&self) -> Duplicates {
+        let negates = self.maps.iter().any(|map| matches!(map, MapStep::Negate));
+        if self.window.drops_name() || negates {
+            Duplicates::Refuse
+        } else if self.maps.iter().any(MapStep::drops_name) {
+            Duplicates::Merge
+        } else {
+            Duplicates::None
+        }
+    }
+
+    /// Whether an aggregation may be computed by each partition on its own. It may not when names
+    /// are dropped of series with different names: two series might then have the same labels,
+    /// perhaps in different partitions, and only the final stage can notice.
+    #[must_use]
+    pub fn can_aggregate(&self) -> bool {
+        let has_one_name =
+            self.selector.matchers.iter().any(|matcher| {
+                matcher.name() == model::labels::METRIC_NAME && matcher.op() == model::MatchOp::Equal
+            });
+        self.duplicates() == Duplicates::None || has_one_name
+    }
+
+    /// Whether the fragment's rosters have lost their metric names.
+    #[must_use]
+    pub fn drops_name(&self) -> bool {
+        self.window.drops_name() || self.maps.iter().any(MapStep::drops_name)
+    }
+}
+
+// === impl Window ===
+
+impl Window {
+    /// How far windows reach back, in milliseconds.
+    #[must_use]
+    pub const fn width_ms(&self) -> i64 {
+        match self {
+            Self::Instant { lookback_ms } => *lookback_ms,
+            Self::Range { range_ms, .. } | Self::Samples { range_ms } => *range_ms,
+        }
+    }
+
+    /// Whether the result is another metric than what was selected.
+    #[must_use]
+    pub const fn drops_name(&self) -> bool {
+        match self {
+            Self::Range { function, .. } => {
+                !matches!(function, RangeFunction::LastOverTime | RangeFunction::FirstOverTime)
+            }
+            Self::Instant { .. } | Self::Samples { .. } => false,
+        }
+    }
+}
+
+// === impl MapStep ===
+
+impl MapStep {
+    /// Whether the result is another metric: all of them but comparisons that filter.
+    #[must_use]
+    pub const fn drops_name(&self) -> bool {
+        match self {
+            Self::Scalar { op, is_bool, .. } => *is_bool || !op.is_comparison(),
+            Self::Negate | Self::DropName => true,
+        }
+    }
+}
+
+// === impl ScalarOperand ===
+
+impl ScalarOperand {
+    /// The value at step `step`.
+    #[must_use]
+    pub fn at(&self, step: usize) -> f64 {
+        match self {
+            Self::Constant(value) => *value,
+            Self::PerStep(values) => values[step],
+        }
+    }
+}

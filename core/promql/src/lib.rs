@@ -12,9 +12,20 @@
 //! ```
 
 pub mod ast;
+pub mod bind;
+pub mod check;
 pub mod fragment;
 pub mod functions;
 pub mod grid;
+pub mod kernel;
+mod lex;
 pub mod op;
+pub mod parse;
+pub mod position;
+mod print;
+pub mod refuse;
 pub mod roster;
+pub mod run;
 pub mod source;
+pub mod stage;
+pub mod tile;

@@ -28,4 +28,15 @@ impl Roster {
     pub fn is_empty(&self) -> bool {
         self.series.is_empty()
     }
+
+    /// Shares the series.
+    #[must_use]
+    pub fn shared(series: Vec<Labels>) -> SharedRoster {
+        Arc::new(Self { series })
+    }
+}
+
+/// A position in a roster as tiles name it.
+pub(crate) fn series_index(position: usize) -> u32 {
+    u32::try_from(position).expect("rosters have fewer than 2^32 series")
 }

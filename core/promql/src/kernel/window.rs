@@ -1,0 +1,115 @@
+//! Which samples each step looks at: the window `(t − width, t]`, moved back by the offset.
+
+use model::TimestampMs;
+
+use crate::grid::Grid;
+use crate::tile::{ABSENT, is_absent};
+
+/// The windows of a grid.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    /// The end of the first window, included.
+    pub first_end_ms: TimestampMs,
+    /// From one window's end to the next one's.
+    pub step_ms: i64,
+    /// The start is the end less this, excluded.
+    pub width_ms: i64,
+}
+
+/// The samples `first..past` of a series are inside a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// The first sample inside.
+    pub first: usize,
+    /// One past the last sample inside; greater than `first`.
+    pub past: usize,
+    /// The end of the window.
+    pub end_ms: TimestampMs,
+}
+
+// === impl Windows ===
+
+impl Windows {
+    /// The windows of `width_ms` at the steps of `grid`.
+    #[must_use]
+    pub const fn new(grid: &Grid, width_ms: i64, offset_ms: i64) -> Self {
+        Self { first_end_ms: grid.start_ms - offset_ms, step_ms: grid.step_ms, width_ms }
+    }
+
+    /// Writes to each step of `row` what `of` makes of its window; steps whose window is empty
+    /// become absent. Returns how many steps have a value.
+    #[inline]
+    pub fn fill(
+        &self,
+        timestamps_ms: &[TimestampMs],
+        row: &mut [f64],
+        mut of: impl FnMut(Span) -> f64,
+    ) -> usize {
+        let (mut first, mut past, mut present) = (0, 0, 0);
+        let mut end_ms = self.first_end_ms;
+        for cell in row {
+            while past < timestamps_ms.len() && timestamps_ms[past] <= end_ms {
+                past += 1;
+            }
+            let start_ms = end_ms - self.width_ms;
+            while first < past && timestamps_ms[first] <= start_ms {
+                first += 1;
+            }
+            *cell = if first < past { of(Span { first, past, end_ms }) } else { ABSENT };
+            present += usize::from(!is_absent(*cell));
+            end_ms += self.step_ms;
+        }
+        present
+    }
+}
+
+// === impl Span ===
+
+impl Span {
+    /// How many samples are inside.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.past - self.first
+    }
+
+    /// Never; a window without samples has no span.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.past == self.first
+    }
+
+    /// What is inside.
+    #[must_use]
+    pub fn of<'a, T>(&self, samples: &'a [T]) -> &'a [T] {
+        &samples[self.first..self.past]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_open_on_the_left_and_closed_on_the_right() {
+        let grid = Grid::range(100, 160, 20);
+        let mut seen = vec![];
+        let mut row = [0.0; 4];
+        let present =
+            Windows::new(&grid, 20, 0).fill(&[80, 81, 100, 119, 140], &mut row, |span| {
+                seen.push((span.end_ms, span.first, span.past));
+                1.0
+            });
+        assert_eq!(seen, [(100, 1, 3), (120, 3, 4), (140, 4, 5)]);
+        assert_eq!(present, 3);
+        assert!(is_absent(row[3]));
+    }
+
+    #[test]
+    fn an_offset_moves_windows_back() {
+        let grid = Grid::instant(100);
+        let mut row = [0.0];
+        let windows = Windows::new(&grid, 10, 30);
+        assert_eq!(windows.fill(&[60, 61, 70, 71], &mut row, |span| span.len() as f64), 1);
+        assert_eq!(row, [2.0]);
+    }
+}
