@@ -1,5 +1,7 @@
 //! The syntax tree. Every node knows which bytes of the query it came from.
 
+use std::fmt;
+
 use model::{Matcher, TimestampMs};
 
 /// Bytes `start..end` of the query text.
@@ -32,6 +34,8 @@ pub enum ExprKind {
     },
     /// `"text"`.
     String(String),
+    /// `"\xff"`: a string that is not UTF-8. PromQL allows it; no label can have it.
+    Bytes(Vec<u8>),
     /// `(inner)`.
     Paren(Box<Expr>),
     /// `-inner`, `+inner`.
@@ -260,23 +264,207 @@ pub struct DurationExpr {
 /// The kinds of duration expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DurationKind {
-    /// Known when parsed; milliseconds, possibly negative.
+    /// Known when parsed; milliseconds, negative only in an offset.
     Literal(i64),
     /// `step()`
     Step,
     /// `range()`
     Range,
+    /// `(inner)`
+    Paren(Box<DurationExpr>),
     /// `-inner`
     Negate(Box<DurationExpr>),
-    /// `left op right`, `min_of`, `max_of`.
+    /// `left op right`, `min_of(left, right)`.
     Compute {
-        /// One of `+ - * / % ^`, or the function's name.
-        op: &'static str,
-        /// The left operand, in milliseconds or a plain number.
+        /// What is done.
+        op: DurationOp,
+        /// The left operand.
         left: Box<DurationExpr>,
         /// The right operand.
         right: Box<DurationExpr>,
     },
-    /// A plain number inside a computed duration.
-    Number(f64),
+    /// A number inside a computed duration.
+    Number {
+        /// Seconds, or a plain factor: PromQL does not tell them apart.
+        value: f64,
+        /// Whether it was written as a duration; only the printer cares.
+        is_duration: bool,
+    },
+}
+
+/// What a computed duration does with two durations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are PromQL's own")]
+pub enum DurationOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    MinOf,
+    MaxOf,
+}
+
+/// The type of an expression's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// One number a step.
+    Scalar,
+    /// A text.
+    String,
+    /// One number a series and step.
+    Vector,
+    /// The samples of a window of each series.
+    Matrix,
+}
+
+// === impl Span ===
+
+impl Span {
+    /// Bytes `start..end`.
+    #[must_use]
+    pub const fn new(start: u32, end: u32) -> Self {
+        Self { start, end }
+    }
+
+    /// From the start of `self` to the end of `other`.
+    #[must_use]
+    pub const fn to(self, other: Self) -> Self {
+        Self { start: self.start, end: other.end }
+    }
+}
+
+// === impl Expr ===
+
+impl Expr {
+    /// This expression without the parentheses around it.
+    #[must_use]
+    pub fn unparen(&self) -> &Self {
+        let mut expr = self;
+        while let ExprKind::Paren(inner) = &expr.kind {
+            expr = inner;
+        }
+        expr
+    }
+
+    /// The type of its value. The tree has passed the checks, so that every operator's result
+    /// follows from its operands.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        match &self.kind {
+            ExprKind::Number { .. } => ValueType::Scalar,
+            ExprKind::String(_) | ExprKind::Bytes(_) => ValueType::String,
+            ExprKind::Paren(inner) | ExprKind::Unary { inner, .. } => inner.value_type(),
+            ExprKind::Binary(binary) => {
+                match (binary.left.value_type(), binary.right.value_type()) {
+                    (ValueType::Scalar, ValueType::Scalar) => ValueType::Scalar,
+                    _ => ValueType::Vector,
+                }
+            }
+            ExprKind::Aggregate(_) | ExprKind::Vector(_) => ValueType::Vector,
+            ExprKind::Call { function, .. } => function.returns,
+            ExprKind::Matrix { .. } | ExprKind::Subquery(_) => ValueType::Matrix,
+        }
+    }
+}
+
+// === impl BinaryOp ===
+
+impl BinaryOp {
+    /// Its spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Pow => "^",
+            Self::Atan2 => "atan2",
+            Self::Eql => "==",
+            Self::Neq => "!=",
+            Self::Lss => "<",
+            Self::Lte => "<=",
+            Self::Gtr => ">",
+            Self::Gte => ">=",
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Unless => "unless",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
+        }
+    }
+
+    /// Whether it compares: such an operator filters, unless `bool` is given.
+    #[must_use]
+    pub const fn is_comparison(self) -> bool {
+        matches!(self, Self::Eql | Self::Neq | Self::Lss | Self::Lte | Self::Gtr | Self::Gte)
+    }
+
+    /// Whether it works on sets of series, not on their values.
+    #[must_use]
+    pub const fn is_set(self) -> bool {
+        matches!(self, Self::And | Self::Or | Self::Unless)
+    }
+}
+
+// === impl AggregateOp ===
+
+impl AggregateOp {
+    /// Its spelling.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Count => "count",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Group => "group",
+            Self::Stddev => "stddev",
+            Self::Stdvar => "stdvar",
+            Self::Topk => "topk",
+            Self::Bottomk => "bottomk",
+            Self::CountValues => "count_values",
+            Self::Quantile => "quantile",
+            Self::Limitk => "limitk",
+            Self::LimitRatio => "limit_ratio",
+        }
+    }
+
+    /// Whether it has a parameter before its operand.
+    #[must_use]
+    pub const fn has_param(self) -> bool {
+        matches!(
+            self,
+            Self::Topk
+                | Self::Bottomk
+                | Self::CountValues
+                | Self::Quantile
+                | Self::Limitk
+                | Self::LimitRatio
+        )
+    }
+
+    /// Whether Prometheus has it behind its flag for experimental functions.
+    #[must_use]
+    pub const fn is_experimental(self) -> bool {
+        matches!(self, Self::Limitk | Self::LimitRatio)
+    }
+}
+
+// === impl ValueType ===
+
+impl fmt::Display for ValueType {
+    /// The name that Prometheus' documentation gives the type.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scalar => "scalar",
+            Self::String => "string",
+            Self::Vector => "instant vector",
+            Self::Matrix => "range vector",
+        })
+    }
 }

@@ -1,0 +1,1 @@
+//! Values, places and complaints of the parser.
