@@ -25,6 +25,8 @@
 //!
 //! The gateway keeps nothing that cannot be lost: its cache is refilled by the acks.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 mod config;
 mod distribute;
 mod http;

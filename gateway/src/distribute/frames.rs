@@ -77,6 +77,15 @@ struct Lane {
     done: Vec<Frame>,
 }
 
+/// A series that the cache does not know.
+#[derive(Debug)]
+struct Unknown<'a> {
+    walked: &'a Walked,
+    fields: &'a [u8],
+    print: Fingerprint,
+    samples: &'a [(i64, f64)],
+}
+
 // === impl Scatter ===
 
 impl Scatter<'_> {
@@ -105,7 +114,7 @@ impl Scatter<'_> {
     }
 
     /// Takes one batch; says whether there may be more.
-    fn step<'b>(
+    pub(crate) fn step<'b>(
         &self,
         walk: &mut Walk<'b>,
         body: &'b [u8],
@@ -149,31 +158,48 @@ impl Scatter<'_> {
     ) -> Result<(), WriteError> {
         let Frames { lanes, batch, places, labels, .. } = frames;
         let mut samples = batch.samples.as_slice();
-        for (i, (series, place)) in batch.series.iter().zip(places.iter()).enumerate() {
-            let (own, rest) = samples.split_at(series.samples as usize);
+        for (i, (walked, place)) in batch.series.iter().zip(places.iter()).enumerate() {
+            let (own, rest) = samples.split_at(walked.samples as usize);
             samples = rest;
             match place {
-                Some(Place { position, series: known }) if series.histograms == 0 => {
+                Some(Place { position, series: known }) if walked.histograms == 0 => {
                     lanes[usize::from(*position)].push(FrameRef::Known(*known), own);
                 }
                 _ => {
-                    let fields = batch.labels(body, series);
-                    let base = series.offset();
-                    match labels.read(fields, base, self.tenant, self.label_limits)? {
-                        Err(refusal) => refusals.add(refusal, series.things()),
-                        Ok(slot) => {
-                            refuse_histograms(series, labels, fields, refusals);
-                            let position = self.position(slot)?;
-                            if share.has(position) && !own.is_empty() {
-                                let print = batch.fingerprints[i];
-                                lanes[usize::from(position)].push_new(labels.encoded(), print, own);
-                            }
-                        }
-                    }
+                    let fields = batch.labels(body, walked);
+                    let series =
+                        Unknown { walked, fields, print: batch.fingerprints[i], samples: own };
+                    self.add_unknown(&series, share, lanes, labels, refusals)?;
                 }
             }
         }
         lanes.iter_mut().for_each(Lane::close_if_full);
+        Ok(())
+    }
+
+    fn add_unknown(
+        &self,
+        series: &Unknown<'_>,
+        share: Share,
+        lanes: &mut [Lane],
+        labels: &mut LabelReader,
+        refusals: &mut Refusals,
+    ) -> Result<(), WriteError> {
+        let Unknown { walked, fields, print, samples } = *series;
+        let slot = match labels.read(fields, walked.offset(), self.tenant, self.label_limits)? {
+            Ok(slot) => slot,
+            Err(refusal) => {
+                refusals.add(refusal, walked.things());
+                return Ok(());
+            }
+        };
+        if walked.histograms > 0 {
+            refusals.add(labels.refuse_histograms(fields), u64::from(walked.histograms));
+        }
+        let position = self.position(slot)?;
+        if share.has(position) && !samples.is_empty() {
+            lanes[usize::from(position)].push_new(labels.encoded(), print, samples);
+        }
         Ok(())
     }
 
@@ -229,7 +255,8 @@ impl Share {
 // === impl Frames ===
 
 impl Frames {
-    fn start(&mut self, tenant: &TenantId, partitions: usize) {
+    /// Forgets what was gathered before.
+    pub(crate) fn start(&mut self, tenant: &TenantId, partitions: usize) {
         self.lanes.resize_with(partitions, Lane::default);
         for lane in &mut self.lanes {
             lane.builder.start(tenant);
@@ -299,16 +326,5 @@ impl Lane {
             self.done.push(Frame { bytes, new: std::mem::take(&mut self.new) });
             self.builder.restart();
         }
-    }
-}
-
-fn refuse_histograms(
-    series: &Walked,
-    labels: &LabelReader,
-    fields: &[u8],
-    refusals: &mut Refusals,
-) {
-    if series.histograms > 0 {
-        refusals.add(labels.refuse_histograms(fields), u64::from(series.histograms));
     }
 }

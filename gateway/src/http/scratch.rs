@@ -25,14 +25,14 @@ pub(super) struct Scratch {
 /// Idle buffers.
 #[derive(Debug, Default)]
 pub(super) struct ScratchPool {
-    idle: Mutex<Vec<Box<Scratch>>>,
+    idle: Mutex<Vec<Scratch>>,
 }
 
 /// Buffers on loan; they return when this is dropped, however the request ends.
 #[derive(Debug)]
 pub(super) struct Loan<'a> {
     pool: &'a ScratchPool,
-    scratch: Box<Scratch>,
+    scratch: Scratch,
 }
 
 // === impl ScratchPool ===

@@ -145,7 +145,6 @@ impl Table {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a product of 32-bit numbers, shifted")]
     fn home(&self, key: Key) -> usize {
         ((u64::from(key[0]) * self.slots.len() as u64) >> 32) as usize
     }
