@@ -1,0 +1,67 @@
+//! From a checkout to a running node, and the other ways of running what was built.
+
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::build::{Cargo, succeed};
+use crate::machine::{self, BUILD, PEERS};
+
+/// Brings one node up.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Up {
+    /// Folder for all that is stored.
+    #[arg(long = "storage.path", default_value = "./data", value_name = "DIR")]
+    storage_path: PathBuf,
+
+    /// Address on which to serve.
+    #[arg(long = "web.listen-address", default_value = "127.0.0.1:9009", value_name = "ADDRESS")]
+    listen_address: String,
+
+    /// Further arguments for `varve run`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+// === impl Up ===
+
+impl Up {
+    /// Returns only if something goes wrong: the node takes over this process, so that Ctrl-C, and
+    /// whoever started this, reach the node itself and see it drain.
+    pub(crate) fn run(&self, cargo: &Cargo) -> Result<()> {
+        machine::provide(&[BUILD])?;
+        println!("building; the first time takes about half an hour on two cores");
+        let varve = cargo.build("node", "varve")?;
+        let mut greet = Command::new(std::env::current_exe().context("cannot find myself")?);
+        greet.args(["greet", "--address", &self.listen_address]);
+        greet.args(["--pid", &std::process::id().to_string()]);
+        greet.spawn().context("cannot start the greeting")?;
+        let mut node = Command::new(varve);
+        node.arg("run").arg("--storage.path").arg(&self.storage_path);
+        node.args(["--web.listen-address", &self.listen_address]).args(&self.args);
+        Err(node.exec()).context("cannot start the node")
+    }
+}
+
+/// Runs a node with its log on the terminal.
+///
+/// # Errors
+/// When it does not compile or start.
+pub(crate) fn dev(cargo: &Cargo, args: &[String]) -> Result<()> {
+    machine::provide(&[BUILD])?;
+    let varve = cargo.build("node", "varve")?;
+    Err(Command::new(varve).arg("run").args(args).exec()).context("cannot start the node")
+}
+
+/// Runs the same load and queries against Varve and its peers.
+///
+/// # Errors
+/// When something does not compile, or a measurement fails.
+pub(crate) fn bench(cargo: &Cargo, args: &[String]) -> Result<()> {
+    machine::provide(&[BUILD, PEERS])?;
+    let varve = cargo.build("node", "varve")?;
+    let loadtest = cargo.build("loadtest", "varve-loadtest")?;
+    succeed(Command::new(loadtest).arg("peers").arg("--varve").arg(varve).args(args))
+}
