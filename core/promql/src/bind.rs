@@ -60,10 +60,10 @@ impl GroupMap {
         let (mut index, mut groups, mut key) = (KeyIndex::default(), vec![], vec![]);
         let of = roster.series.iter().map(|labels| {
             key.clear();
-            put_labels(&mut key, labels, &keep);
+            put_labels(&mut key, labels, keep);
             let group = index.get_or_insert(&key);
             if group as usize == groups.len() {
-                groups.push(labels.retain(&keep));
+                groups.push(labels.retain(keep));
             }
             group
         });
@@ -220,7 +220,8 @@ mod tests {
 
     #[test]
     fn names_go_with_type_and_unit() {
-        let all = labels(&[("__name__", "m"), ("__type__", "gauge"), ("__unit__", "s"), ("a", "1")]);
+        let all =
+            labels(&[("__name__", "m"), ("__type__", "gauge"), ("__unit__", "s"), ("a", "1")]);
         assert_eq!(without_name(&all), labels(&[("a", "1")]));
     }
 }

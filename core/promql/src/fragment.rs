@@ -155,10 +155,9 @@ impl Fragment {
     /// perhaps in different partitions, and only the final stage can notice.
     #[must_use]
     pub fn can_aggregate(&self) -> bool {
-        let has_one_name =
-            self.selector.matchers.iter().any(|matcher| {
-                matcher.name() == model::labels::METRIC_NAME && matcher.op() == model::MatchOp::Equal
-            });
+        let has_one_name = self.selector.matchers.iter().any(|matcher| {
+            matcher.name() == model::labels::METRIC_NAME && matcher.op() == model::MatchOp::Equal
+        });
         self.duplicates() == Duplicates::None || has_one_name
     }
 

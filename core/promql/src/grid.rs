@@ -25,6 +25,11 @@ impl Grid {
     /// From `start_ms` to at most `end_ms`. The caller has checked `start ≤ end` and `step > 0`.
     #[must_use]
     pub const fn range(start_ms: TimestampMs, end_ms: TimestampMs, step_ms: i64) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the caller has checked the order; pointers have 64 bits"
+        )]
         let steps = ((end_ms - start_ms) / step_ms + 1) as usize;
         Self { start_ms, step_ms, steps }
     }

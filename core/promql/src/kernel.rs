@@ -10,6 +10,8 @@ pub mod aggregate;
 pub mod bucket;
 pub mod kahan;
 pub mod map;
+#[cfg(test)]
+mod oracle;
 pub mod over_time;
 pub mod pow;
 pub mod rate;

@@ -28,4 +28,6 @@ pub mod roster;
 pub mod run;
 pub mod source;
 pub mod stage;
+#[cfg(test)]
+mod testing;
 pub mod tile;

@@ -68,8 +68,7 @@ pub fn run_fragment(
         out.roster(selected)?;
         run_samples(&mut blocks, out)?;
     } else {
-        let roster =
-            if fragment.drops_name() { roster_without_name(&selected) } else { selected };
+        let roster = if fragment.drops_name() { roster_without_name(&selected) } else { selected };
         match &fragment.aggregate {
             None => run_series(fragment, roster, &mut blocks, out)?,
             Some(aggregate) => run_groups(fragment, aggregate, &roster, &mut blocks, out)?,
@@ -138,7 +137,8 @@ fn run_samples(blocks: &mut Blocks<'_>, out: &mut dyn FragmentSink) -> Result<()
             let (timestamps_ms, values) = block.samples(i);
             t.clear();
             v.clear();
-            let live = timestamps_ms.iter().zip(values).filter(|(_, v)| !model::sample::is_stale(**v));
+            let live =
+                timestamps_ms.iter().zip(values).filter(|(_, v)| !model::sample::is_stale(**v));
             (t, v) = live.fold((t, v), |(mut t, mut v), (timestamp, value)| {
                 t.push(*timestamp);
                 v.push(*value);
@@ -237,3 +237,6 @@ fn send_groups(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

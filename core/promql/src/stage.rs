@@ -122,9 +122,17 @@ struct BoundLeaf {
 #[derive(Debug)]
 enum LeafKind {
     /// For each partition, what is added to its series' numbers.
-    Series { fragment: usize, offsets: Vec<u32> },
+    Series {
+        fragment: usize,
+        offsets: Vec<u32>,
+    },
     /// For each partition, the group of each of its groups.
-    Merge { fragment: usize, op: AggregateOp, groups: usize, of: Vec<Vec<u32>> },
+    Merge {
+        fragment: usize,
+        op: AggregateOp,
+        groups: usize,
+        of: Vec<Vec<u32>>,
+    },
     Vector(ScalarOperand),
 }
 
@@ -242,9 +250,7 @@ impl TileOp for BoundStage {
 impl Binder<'_> {
     fn bind(&mut self, stage: &FinalStage) -> Producer {
         match stage {
-            FinalStage::Series { fragment, duplicates } => {
-                self.bind_series(*fragment, *duplicates)
-            }
+            FinalStage::Series { fragment, duplicates } => self.bind_series(*fragment, *duplicates),
             FinalStage::Merge { fragment, op } => {
                 let (roster, of) = GroupMap::merge(&self.rosters[*fragment]);
                 let groups = roster.len();
@@ -263,8 +269,7 @@ impl Binder<'_> {
             FinalStage::Map { step, inner } => self.bind_map(step, inner),
             FinalStage::Binary { op, is_bool, matching, left, right } => {
                 let (left, right) = (self.bind(left), self.bind(right));
-                let table =
-                    MatchTable::bind(*op, *is_bool, matching, &left.roster, &right.roster);
+                let table = MatchTable::bind(*op, *is_bool, matching, &left.roster, &right.roster);
                 let roster = SharedRoster::clone(&table.roster);
                 let kind = NodeKind::Binary { op: *op, is_bool: *is_bool, table: Arc::new(table) };
                 let result = self.node(&[left, right], roster, kind);
@@ -337,3 +342,6 @@ impl Binder<'_> {
         Producer { roster, from: Source::Node(at) }
     }
 }
+
+#[cfg(test)]
+mod tests;

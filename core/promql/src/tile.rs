@@ -395,7 +395,11 @@ fn series_column(tile: &RecordBatch) -> Result<&[u32], OpError> {
 }
 
 fn malformed(why: &dyn std::fmt::Display) -> OpError {
-    OpError::new(FailureKind::Internal, "err-varve-malformed-tile", format!("malformed tile: {why}"))
+    OpError::new(
+        FailureKind::Internal,
+        "err-varve-malformed-tile",
+        format!("malformed tile: {why}"),
+    )
 }
 
 #[cfg(test)]
@@ -447,8 +451,7 @@ mod tests {
     #[test]
     fn a_null_without_its_marker_is_noticed() {
         let cells = Float64Array::from(vec![Some(1.0), None]);
-        let list =
-            FixedSizeListArray::try_new(item(), 2, Arc::new(cells), None).unwrap();
+        let list = FixedSizeListArray::try_new(item(), 2, Arc::new(cells), None).unwrap();
         let tile = RecordBatch::try_from_iter([
             ("series", Arc::new(UInt32Array::from(vec![0])) as ArrayRef),
             ("f", Arc::new(list) as ArrayRef),

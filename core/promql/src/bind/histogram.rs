@@ -47,8 +47,7 @@ impl BucketMap {
             put_labels(&mut key, labels, |name| name != BUCKET_LABEL);
             let histogram = index.get_or_insert(&key);
             if histogram as usize == histograms.len() {
-                let keep =
-                    |name: &str| name != BUCKET_LABEL && !METADATA_LABELS.contains(&name);
+                let keep = |name: &str| name != BUCKET_LABEL && !METADATA_LABELS.contains(&name);
                 histograms.push(labels.retain(keep));
                 buckets.push(vec![]);
             }

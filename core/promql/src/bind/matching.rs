@@ -139,7 +139,10 @@ mod tests {
         assert_eq!(result(BinaryOp::Add, false, &all), r#"{a="1", b="2"}"#);
         assert_eq!(result(BinaryOp::Gtr, false, &all), r#"{__name__="m", a="1", b="2"}"#);
         assert_eq!(result(BinaryOp::Gtr, true, &all), r#"{a="1", b="2"}"#);
-        assert_eq!(result(BinaryOp::Gtr, false, &matching(false, &["b"])), r#"{__name__="m", a="1"}"#);
+        assert_eq!(
+            result(BinaryOp::Gtr, false, &matching(false, &["b"])),
+            r#"{__name__="m", a="1"}"#
+        );
         assert_eq!(result(BinaryOp::Gtr, false, &matching(true, &["a"])), r#"{a="1"}"#);
         assert_eq!(result(BinaryOp::Mul, false, &matching(true, &["a", "__name__"])), r#"{a="1"}"#);
     }

@@ -125,11 +125,8 @@ impl GroupStates {
         let (Some(first), second, third) = (parts.next(), parts.next(), parts.next()) else {
             return;
         };
-        let mut parts = Parts {
-            first,
-            second: second.unwrap_or_default(),
-            third: third.unwrap_or_default(),
-        };
+        let mut parts =
+            Parts { first, second: second.unwrap_or_default(), third: third.unwrap_or_default() };
         self.groups[group] = match (filling, is_dense) {
             (Filling::Empty, true) => {
                 parts.set(self.op, row);
@@ -267,9 +264,7 @@ impl Parts<'_> {
     }
 
     fn add_sums(&mut self, row: &[f64]) {
-        for ((sum, compensation), value) in
-            self.first.iter_mut().zip(&mut *self.second).zip(row)
-        {
+        for ((sum, compensation), value) in self.first.iter_mut().zip(&mut *self.second).zip(row) {
             (*sum, *compensation) = kahan::add(*sum, *compensation, *value);
         }
     }
@@ -303,11 +298,7 @@ fn first_cell(op: AggregateOp, value: f64) -> [f64; STATE_PARTS_MAX] {
     }
 }
 
-fn add_cell(
-    op: AggregateOp,
-    state: [f64; STATE_PARTS_MAX],
-    value: f64,
-) -> [f64; STATE_PARTS_MAX] {
+fn add_cell(op: AggregateOp, state: [f64; STATE_PARTS_MAX], value: f64) -> [f64; STATE_PARTS_MAX] {
     let [first, second, third] = state;
     match op {
         AggregateOp::Sum => {
@@ -439,3 +430,6 @@ fn any<T>(mut items: impl Iterator<Item = T>, holds: impl Fn(T) -> bool) -> bool
 const fn state_bytes(parts: usize, groups: usize, steps: usize) -> usize {
     parts * groups * steps * size_of::<f64>()
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,7 +44,8 @@ pub fn bucket_quantile(phi: f64, buckets: &mut Vec<BucketCount>) -> f64 {
     if at == 0 && bucket.upper_bound <= 0.0 {
         return bucket.upper_bound;
     }
-    let below = at.checked_sub(1).map_or(BucketCount { upper_bound: 0.0, count: 0.0 }, |i| finite[i]);
+    let below =
+        at.checked_sub(1).map_or(BucketCount { upper_bound: 0.0, count: 0.0 }, |i| finite[i]);
     let share = (rank - below.count) / (bucket.count - below.count);
     below.upper_bound + (bucket.upper_bound - below.upper_bound) * share
 }

@@ -1,6 +1,6 @@
 //! Per-series steps after the window: changes a row in place.
 
-use super::scalar::combine_scalar;
+use super::scalar::{combine_row_scalar, combine_scalar_row};
 use crate::fragment::MapStep;
 use crate::tile::{ABSENT, is_absent};
 
@@ -8,7 +8,11 @@ use crate::tile::{ABSENT, is_absent};
 pub fn map_row(step: &MapStep, row: &mut [f64]) {
     match step {
         MapStep::Scalar { op, operand, series_on_left, is_bool } => {
-            combine_scalar(*op, *is_bool, row, operand, *series_on_left);
+            if *series_on_left {
+                combine_row_scalar(*op, *is_bool, row, operand);
+            } else {
+                combine_scalar_row(*op, *is_bool, operand, row);
+            }
         }
         MapStep::Negate => {
             for cell in row {

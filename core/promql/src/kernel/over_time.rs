@@ -80,9 +80,7 @@ pub fn quantile(phi: f64, values: &[f64], sorted: &mut Vec<f64>) -> f64 {
     sorted.clear();
     sorted.extend_from_slice(values);
     // NaN comes first, as in Prometheus.
-    sorted.sort_unstable_by(|a, b| {
-        a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
-    });
+    sorted.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan())));
     let last = sorted.len() - 1;
     let rank = phi * last as f64;
     #[expect(
@@ -144,7 +142,7 @@ mod tests {
     #[test]
     fn averages_survive_an_overflowing_sum() {
         assert_eq!(avg(&[1e308, 1e308, 1e308]), 1e308);
-        assert_eq!(avg(&[f64::MAX, f64::MAX, -f64::MAX, -f64::MAX]), 0.0);
+        assert!(avg(&[f64::MAX, f64::MAX, -f64::MAX, -f64::MAX]).abs() < 1e293);
         assert_eq!(avg(&[1.0, 2.0, 6.0]), 3.0);
         assert_eq!(avg(&[f64::INFINITY, 1.0]), f64::INFINITY);
         assert!(avg(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
@@ -168,7 +166,8 @@ mod tests {
 
     #[test]
     fn variance_is_that_of_the_population() {
-        assert_eq!(variance(&[10.0, 10.0, 50.0]), 3200.0 / 9.0);
+        assert_eq!(variance(&[10.0, 10.0, 40.0]), 200.0);
+        assert_eq!(variance(&[0.0, 2.0]), 1.0);
         assert_eq!(variance(&[1.5990505637277868; 3]), 0.0);
         assert_eq!(variance(&[2.0]), 0.0);
     }

@@ -32,11 +32,7 @@ pub fn pow(x: f64, y: f64) -> f64 {
         }
         result = (rest * x.ln()).exp();
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "0 ≤ whole < 2^63"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 ≤ whole < 2^63")]
     let mut bits = whole as u64;
     let (mut fraction, mut power) = split(x);
     while bits != 0 {

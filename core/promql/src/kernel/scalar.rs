@@ -36,26 +36,27 @@ pub fn combine_rows(op: BinaryOp, is_bool: bool, left: &mut [f64], right: &[f64]
     dispatch(op, is_bool, Kept::Left, RowRow { left, right });
 }
 
-/// `row op scalar` or `scalar op row` into `row`. A comparison that is not `bool` keeps the row's
-/// value where it holds.
-pub fn combine_scalar(
-    op: BinaryOp,
-    is_bool: bool,
-    row: &mut [f64],
-    scalar: &ScalarOperand,
-    row_is_left: bool,
-) {
-    match (scalar, row_is_left) {
-        (ScalarOperand::Constant(right), true) => {
+/// `row op scalar` into `row`. A comparison that is not `bool` keeps the row's value where it
+/// holds.
+pub fn combine_row_scalar(op: BinaryOp, is_bool: bool, row: &mut [f64], scalar: &ScalarOperand) {
+    match scalar {
+        ScalarOperand::Constant(right) => {
             dispatch(op, is_bool, Kept::Left, RowScalar { row, right: *right });
         }
-        (ScalarOperand::Constant(left), false) => {
-            dispatch(op, is_bool, Kept::Right, ScalarRow { left: *left, row });
-        }
-        (ScalarOperand::PerStep(right), true) => {
+        ScalarOperand::PerStep(right) => {
             dispatch(op, is_bool, Kept::Left, RowRow { left: row, right });
         }
-        (ScalarOperand::PerStep(left), false) => {
+    }
+}
+
+/// `scalar op row` into `row`. A comparison that is not `bool` keeps the row's value where it
+/// holds.
+pub fn combine_scalar_row(op: BinaryOp, is_bool: bool, scalar: &ScalarOperand, row: &mut [f64]) {
+    match scalar {
+        ScalarOperand::Constant(left) => {
+            dispatch(op, is_bool, Kept::Right, ScalarRow { left: *left, row });
+        }
+        ScalarOperand::PerStep(left) => {
             dispatch(op, is_bool, Kept::Right, StepsRow { left, row });
         }
     }
@@ -189,10 +190,10 @@ mod tests {
     #[test]
     fn comparisons_keep_the_value_of_the_series() {
         let mut row = [1.0, 5.0, ABSENT, f64::NAN];
-        combine_scalar(BinaryOp::Lss, false, &mut row, &ScalarOperand::Constant(3.0), false);
+        combine_scalar_row(BinaryOp::Lss, false, &ScalarOperand::Constant(3.0), &mut row);
         assert_eq!(bits(&row), bits(&[ABSENT, 5.0, ABSENT, ABSENT]));
         let mut row = [1.0, 5.0, ABSENT, f64::NAN];
-        combine_scalar(BinaryOp::Lss, true, &mut row, &ScalarOperand::Constant(3.0), true);
+        combine_row_scalar(BinaryOp::Lss, true, &mut row, &ScalarOperand::Constant(3.0));
         assert_eq!(bits(&row), bits(&[1.0, 0.0, ABSENT, 0.0]));
     }
 
@@ -200,7 +201,7 @@ mod tests {
     fn scalars_may_change_from_step_to_step() {
         let steps = ScalarOperand::PerStep(Arc::from([1.0, 2.0, 3.0]));
         let mut row = [10.0, ABSENT, 10.0];
-        combine_scalar(BinaryOp::Sub, false, &mut row, &steps, false);
+        combine_scalar_row(BinaryOp::Sub, false, &steps, &mut row);
         assert_eq!(bits(&row), bits(&[-9.0, ABSENT, -7.0]));
         let doubled = combine_scalars(BinaryOp::Mul, &steps, &ScalarOperand::Constant(2.0), 3);
         assert_eq!([doubled.at(0), doubled.at(2)], [2.0, 6.0]);

@@ -114,11 +114,12 @@ fn run_function(
     row: &mut [f64],
     scratch: &mut Scratch,
 ) -> usize {
-    let over_time = |row: &mut [f64], of: fn(&[f64]) -> f64| {
-        windows.fill(t, row, |span| of(span.of(v)))
-    };
+    let over_time =
+        |row: &mut [f64], of: fn(&[f64]) -> f64| windows.fill(t, row, |span| of(span.of(v)));
     match function {
-        RangeFunction::Rate => Extrapolation::rate(windows.width_ms).run(windows, (t, v), row, scratch),
+        RangeFunction::Rate => {
+            Extrapolation::rate(windows.width_ms).run(windows, (t, v), row, scratch)
+        }
         RangeFunction::Increase => {
             Extrapolation::increase(windows.width_ms).run(windows, (t, v), row, scratch)
         }
@@ -143,8 +144,9 @@ fn run_function(
         RangeFunction::PresentOverTime => windows.fill(t, row, |_| 1.0),
         RangeFunction::StddevOverTime => over_time(row, |v| over_time::variance(v).sqrt()),
         RangeFunction::StdvarOverTime => over_time(row, over_time::variance),
-        RangeFunction::QuantileOverTime(phi) => windows
-            .fill(t, row, |span| over_time::quantile(phi, span.of(v), &mut scratch.sorted)),
+        RangeFunction::QuantileOverTime(phi) => {
+            windows.fill(t, row, |span| over_time::quantile(phi, span.of(v), &mut scratch.sorted))
+        }
         RangeFunction::Deriv => {
             windows.fill(t, row, |span| regression::slope(span.of(t), span.of(v)))
         }

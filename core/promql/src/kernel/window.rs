@@ -94,11 +94,10 @@ mod tests {
         let grid = Grid::range(100, 160, 20);
         let mut seen = vec![];
         let mut row = [0.0; 4];
-        let present =
-            Windows::new(&grid, 20, 0).fill(&[80, 81, 100, 119, 140], &mut row, |span| {
-                seen.push((span.end_ms, span.first, span.past));
-                1.0
-            });
+        let present = Windows::new(&grid, 20, 0).fill(&[80, 81, 100, 119, 140], &mut row, |span| {
+            seen.push((span.end_ms, span.first, span.past));
+            1.0
+        });
         assert_eq!(seen, [(100, 1, 3), (120, 3, 4), (140, 4, 5)]);
         assert_eq!(present, 3);
         assert!(is_absent(row[3]));

@@ -197,10 +197,7 @@ impl TileProc for StageProc {
                 }
                 LeafKind::Merge { fragment, of, .. } if *fragment == of_fragment => {
                     if let Some(states) = &mut self.leaves[leaf].states {
-                        for (i, group) in tile.series().iter().enumerate() {
-                            let group = of[partition][*group as usize] as usize;
-                            states.merge(group, &tile.parts(i))?;
-                        }
+                        merge_tile(states, &of[partition], &tile)?;
                     }
                 }
                 _ => {}
@@ -209,12 +206,7 @@ impl TileProc for StageProc {
         Ok(Flow::More)
     }
 
-    fn end(
-        &mut self,
-        input: usize,
-        out: &mut dyn TileSink,
-        rt: &dyn OpRt,
-    ) -> Result<(), OpError> {
+    fn end(&mut self, input: usize, out: &mut dyn TileSink, rt: &dyn OpRt) -> Result<(), OpError> {
         self.start_once(out, rt)?;
         let (of_fragment, _) = self.place(input);
         let bound = Arc::clone(&self.bound);
@@ -240,11 +232,19 @@ impl TileProc for StageProc {
     }
 }
 
-fn start_node(
-    kind: &NodeKind,
-    steps: usize,
-    rt: &dyn OpRt,
-) -> Result<Box<dyn RowNode>, OpError> {
+/// Merges the groups of a state tile into those that `group_of` names.
+fn merge_tile(
+    states: &mut GroupStates,
+    group_of: &[u32],
+    tile: &TileView<'_>,
+) -> Result<(), OpError> {
+    for (i, group) in tile.series().iter().enumerate() {
+        states.merge(group_of[*group as usize] as usize, &tile.parts(i))?;
+    }
+    Ok(())
+}
+
+fn start_node(kind: &NodeKind, steps: usize, rt: &dyn OpRt) -> Result<Box<dyn RowNode>, OpError> {
     Ok(match kind {
         NodeKind::Map(step) => Box::new(MapNode(step.clone())),
         NodeKind::Unique { map, refuses } => {
