@@ -1,0 +1,109 @@
+//! The command line. Each command lives in a file of its own; here is only who is called.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::{check, recover, run, version};
+
+/// A Prometheus-compatible metrics store: remote write in, PromQL out, one binary.
+#[derive(Debug, Parser)]
+#[command(name = "varve", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node. Needs no configuration: samples are stored below ./data.
+    Run(Box<Config>),
+
+    /// Check a configuration file or a running node. Exits with 0 if all is well, with 1 if not.
+    #[command(subcommand)]
+    Check(check::Check),
+
+    /// Show what is damaged in a storage folder that a node refuses to open, and cut it off.
+    Recover(recover::Recover),
+
+    /// Print the version.
+    Version {
+        /// Print it as a JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+// === impl Cli ===
+
+impl Cli {
+    /// What this process was called with; prints help or a mistake, and ends the process, like
+    /// [`Parser::parse`].
+    #[must_use]
+    pub fn from_process() -> Self {
+        let mut command = Self::command_with_variables();
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
+    /// Each flag `--a.b-c` can also be given as the variable `VARVE_A_B_C`. Derived here, for all
+    /// roles alike, so that no flag can lack its variable or have one of another name.
+    fn command_with_variables() -> clap::Command {
+        Self::command().mut_subcommands(with_variables)
+    }
+
+    /// Does what was asked: 0 when it worked, 1 with the reason on standard error when it did not.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let done = match self.command {
+            Command::Run(config) => run::run(*config),
+            Command::Check(check) => check.run(),
+            Command::Recover(recover) => recover.run(),
+            Command::Version { json } => print(&version::text(json)),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Nobody is left to tell when standard error is closed.
+                let _ = writeln!(io::stderr(), "varve: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn with_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|arg| match arg.get_long().map(variable) {
+        Some(name) => arg.env(name),
+        None => arg,
+    });
+    command.mut_subcommands(with_variables)
+}
+
+fn variable(flag: &str) -> String {
+    format!("VARVE_{}", flag.to_uppercase().replace(['.', '-'], "_"))
+}
+
+/// Writes one answer to standard output.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+/// `./data` unless told otherwise; the same flag for each command that needs the folder.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub(crate) struct Storage {
+    /// Folder for all that is stored; made if it is not there.
+    #[arg(
+        long = "storage.path",
+        default_value = "./data",
+        value_name = "DIR",
+        help_heading = "Storage"
+    )]
+    pub(crate) storage_path: PathBuf,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! The command line as people type it.
+
+use super::*;
+
+fn parsed(args: &[&str]) -> Result<Cli, String> {
+    let args = std::iter::once(&"varve").chain(args);
+    Cli::try_parse_from(args).map_err(|error| error.to_string())
+}
+
+#[test]
+fn no_two_roles_claim_the_same_flag() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_flag_has_help_and_a_variable_of_the_same_name() {
+    let mut command = Cli::command_with_variables();
+    command.build();
+    let run = command.find_subcommand("run").unwrap();
+    for arg in run.get_arguments().filter(|arg| arg.get_id() != "help") {
+        let long = arg.get_long().unwrap();
+        assert!(arg.get_help().is_some(), "--{long} has no help");
+        assert!(arg.get_env().is_some(), "--{long} has no variable");
+    }
+    assert_eq!(variable("web.listen-address"), "VARVE_WEB_LISTEN_ADDRESS");
+}
+
+#[test]
+fn a_node_needs_no_configuration() {
+    let Command::Run(config) = parsed(&["run"]).unwrap().command else { unreachable!() };
+    assert_eq!(config.storage.storage_path, PathBuf::from("./data"));
+    assert_eq!(config.web.web_listen_address.to_string(), "127.0.0.1:9009");
+}
+
+#[test]
+fn a_target_that_needs_a_cluster_is_refused_by_name() {
+    let error = parsed(&["run", "--target=gateway"]).unwrap_err();
+    assert!(error.contains("--target=gateway plays some roles and needs other nodes"), "{error}");
+}
+
+#[test]
+fn a_mistyped_flag_is_answered_with_the_right_one() {
+    let error = parsed(&["run", "--web.listen-adress=:1"]).unwrap_err();
+    assert!(error.contains("--web.listen-address"), "{error}");
+}

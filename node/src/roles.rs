@@ -1,0 +1,149 @@
+//! From names of roles to a running node.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::server::Server;
+use chassis::task::DrainTimeout;
+use chassis::{Context, Readiness, process};
+use cluster::IngesterClient;
+use gateway::Gateway;
+use ingester::Ingester;
+use querier::Querier;
+
+use crate::config::Config;
+
+/// Longest wait for requests that are running when a node is told to stop; the longest query and the
+/// slowest sender are cut off after it.
+const REQUESTS_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Longest wait for background tasks after the last checkpoint; nothing depends on them any more.
+const TASKS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Which roles a process plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// Every role in one process: a cluster of one.
+    All,
+}
+
+/// A running node. Dropped without [`Node::stop`] it leaves what a crash would leave: everything that
+/// was acknowledged is in the log.
+#[derive(Debug)]
+pub struct Node {
+    context: Context,
+    readiness: Readiness,
+    server: Server,
+    ingester: Arc<Ingester>,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Server(#[from] chassis::server::Error),
+    /// The configuration file is not there or not valid.
+    #[error(transparent)]
+    ConfigFile(#[from] chassis::config::Error),
+    /// The storage cannot be opened, or is in use.
+    #[error(transparent)]
+    Ingester(#[from] ingester::Error),
+    /// A setting of the gateway is out of its range.
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    /// A setting of the querier is out of its range.
+    #[error(transparent)]
+    Querier(#[from] querier::Error),
+}
+
+/// What was left undone when a node stopped. Nothing acknowledged is lost by it.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The last checkpoint failed; the next start replays the log instead.
+    #[error(transparent)]
+    Ingester(#[from] ingester::Error),
+    /// Background tasks did not end.
+    #[error(transparent)]
+    Tasks(#[from] DrainTimeout),
+}
+
+// === impl Target ===
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            other => Err(format!(
+                "--target={other} plays some roles and needs other nodes for the rest; that takes a \
+                 cluster, which this version cannot form yet: leave --target out, or say all"
+            )),
+        }
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    /// Listens, then builds the roles one on the other; returns when the node is ready.
+    ///
+    /// # Errors
+    /// When an address, a folder or a setting cannot be used; nothing is left running.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let context = Context::system();
+        let readiness = Readiness::new();
+        Self::start_with(config, context, readiness).await
+    }
+
+    /// As [`Node::start`], on a clock, metrics and readiness that the caller keeps.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_with(
+        config: Config,
+        context: Context,
+        readiness: Readiness,
+    ) -> Result<Self, StartError> {
+        let Config { target: Target::All, config_file, storage, web, .. } = config;
+        if let Some(path) = config_file {
+            for warning in chassis::config::ConfigFile::load(&path)?.warnings() {
+                tracing::warn!(file = %path.display(), "{warning}");
+            }
+        }
+        process::register(&mut context.metrics.lock());
+        let server = Server::bind(&web, &context, &readiness).await?;
+        let progress = readiness.clone();
+        let ingester =
+            Ingester::start(config.ingester, &context, &storage.storage_path, progress).await?;
+        let client: Arc<dyn IngesterClient> = Arc::<Ingester>::clone(&ingester);
+        let gateway = Gateway::new(config.gateway, &context, Arc::clone(&client))?;
+        let querier = Querier::new(config.querier, &context, client)?;
+        server.install(gateway.router().merge(querier.router()).merge(ingester.router()));
+        readiness.ready();
+        Ok(Self { context, readiness, server, ingester })
+    }
+
+    /// The address that HTTP is served on, with the real port.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.local_address()
+    }
+
+    /// Finishes what was begun, takes the last checkpoint, and ends every task.
+    ///
+    /// # Errors
+    /// When something was left undone; the next start takes longer, and loses nothing.
+    pub async fn stop(self) -> Result<(), StopError> {
+        self.readiness.stopping();
+        if let Err(error) = self.server.drain(REQUESTS_DEADLINE).await {
+            tracing::warn!(%error, "stopping all the same");
+        }
+        self.ingester.drain().await?;
+        self.context.tasks.drain(TASKS_DEADLINE).await?;
+        Ok(())
+    }
+}

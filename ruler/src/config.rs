@@ -1,0 +1,3 @@
+//! Settings: intervals, concurrency, receivers, limits.
+//!
+//! Empty until there is something to set.
