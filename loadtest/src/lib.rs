@@ -1,0 +1,25 @@
+//! Load and proof: sends identity-carrying samples and checks that none was lost, doubled or changed.
+//!
+//! ```text
+//!  fleet ── labels ──┐
+//!  identity ─ (s,q) ─┼─▶ template ─▶ blast ═══ remote write ═══▶ server
+//!                    │   (patched)     │ ledger                    │
+//!                    └─────────────────┴────▶ verify ◀══ queries ══┘
+//!  peers: the same load and the same queries for Varve, Prometheus and VictoriaMetrics in one run
+//! ```
+//!
+//! Everything a sample is follows from its series id `s` and its sequence number `q`, so the checker
+//! needs no copy of the data: the ledger says which (s, q) were sent and acked, and [`identity`] says
+//! what they must look like.
+
+pub mod blast;
+pub mod clock;
+pub mod fleet;
+pub mod http;
+pub mod identity;
+pub mod ledger;
+pub mod process;
+pub mod query;
+pub mod snappy;
+pub mod template;
+pub mod verify;
