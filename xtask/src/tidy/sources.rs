@@ -62,10 +62,12 @@ fn production_lines(path: &str, text: &str) -> usize {
 /// The name that a line declares, if it declares a type. What is indented is inside something else:
 /// an associated type has the name that its trait gave it.
 fn declared(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("pub").map_or(line, |rest| {
-        rest.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or(rest, |(_, rest)| rest)
-    });
-    let rest = NAMING.iter().find_map(|word| line.trim_start().strip_prefix(word))?;
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.strip_prefix(' ')?,
+        None => line,
+    };
+    let rest = NAMING.iter().find_map(|word| line.strip_prefix(word))?;
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
@@ -107,8 +109,10 @@ mod tests {
 
     #[test]
     fn a_doer_is_named() {
-        let text = "//! Types.\npub(crate) struct QueryManager<T>;\nstruct DataFusion;";
-        assert_eq!(check_one("a.rs", text), ["a.rs: QueryManager ends in Manager"]);
+        let text = "//! Types.\npub(crate) struct QueryManager<T>;\npub type Info = u8;\n\
+            struct DataFusion;\n    type Data = u8;";
+        let expected = ["a.rs: QueryManager ends in Manager", "a.rs: Info ends in Info"];
+        assert_eq!(check_one("a.rs", text), expected);
     }
 
     #[test]
