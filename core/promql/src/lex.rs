@@ -158,7 +158,7 @@ impl<'a> Lexer<'a> {
                     self.paren_depth = depth;
                     TokenKind::RightParen
                 }
-                None => return fail(format!("unexpected right parenthesis {}", quote_char(')'))),
+                None => return self.fail_behind("unexpected right parenthesis ')'"),
             },
             c if c.is_ascii_digit() || (c == '.' && self.peek().is_some_and(is_digit)) => {
                 self.at = self.start;
@@ -177,10 +177,10 @@ impl<'a> Lexer<'a> {
             ']' => self.close_bracket(),
             ':' => match self.bracket.colon {
                 Colon::TooEarly => {
-                    fail("unexpected colon before duration in duration expression".to_owned())
+                    self.fail_behind("unexpected colon before duration in duration expression")
                 }
                 Colon::Allowed => Ok(self.colon()),
-                Colon::Seen => fail("unexpected repeated colon in duration expression".to_owned()),
+                Colon::Seen => self.fail_behind("unexpected repeated colon in duration expression"),
             },
             c if c.is_ascii_digit() || c == '.' => {
                 self.place = Place::Outside;
@@ -373,6 +373,12 @@ impl<'a> Lexer<'a> {
             }
             self.skip_while(|c| c != '\n' && c != '\r');
         }
+    }
+
+    /// Fails at the place behind the token, where Prometheus' lexer is when it notices.
+    fn fail_behind(&mut self, message: &str) -> Result<TokenKind, LexError> {
+        self.start = self.at;
+        fail(message.to_owned())
     }
 
     fn peek(&self) -> Option<char> {

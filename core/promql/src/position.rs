@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::ast::Span;
 
-/// `line:column` of a byte in a text.
+/// `line:column` of a byte in a text; an empty text has only [`Position::UNKNOWN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// The line, from 1.
@@ -49,10 +49,16 @@ pub(crate) struct ErrorLog<'a> {
 // === impl Position ===
 
 impl Position {
+    /// Where nothing is; displayed as `unknown position`, as in Prometheus.
+    pub const UNKNOWN: Self = Self { line: 0, column: 0 };
+
     /// The position of byte `offset` of `text`; past the end it is the position after the last
     /// byte.
     #[must_use]
     pub fn of(text: &str, offset: u32) -> Self {
+        if text.is_empty() {
+            return Self::UNKNOWN;
+        }
         let offset = (offset as usize).min(text.len());
         let before = &text.as_bytes()[..offset];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
@@ -64,7 +70,10 @@ impl Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
+        match *self {
+            Self::UNKNOWN => f.write_str("unknown position"),
+            Self { line, column } => write!(f, "{line}:{column}"),
+        }
     }
 }
 
@@ -128,7 +137,7 @@ mod tests {
     #[test]
     fn columns_count_bytes_within_the_line() {
         for (text, offset, expected) in [
-            ("", 0, "1:1"),
+            ("", 0, "unknown position"),
             ("abc", 2, "1:3"),
             ("abc", 3, "1:4"),
             ("abc", 99, "1:4"),

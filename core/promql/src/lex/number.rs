@@ -164,19 +164,19 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
         let unit_at = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
         let (count, tail) = rest.split_at(unit_at);
         let unit_end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let place =
-            units.iter().position(|(name, _)| *name == &tail[..unit_end]).ok_or_else(invalid)?;
-        if count.is_empty() {
-            return Err(invalid());
-        }
+        let (unit, tail) = tail.split_at(unit_end);
+        let count = count.parse::<i64>().map_err(|_| invalid())?;
+        let Some(place) = units.iter().position(|(name, _)| *name == unit) else {
+            let is_known = UNITS.iter().any(|(name, _)| *name == unit);
+            let unknown = || format!("unknown unit {} in duration {}", quote(unit), quote(text));
+            return Err(if is_known { invalid() } else { unknown() });
+        };
         sum = count
-            .parse::<i64>()
-            .ok()
-            .and_then(|count| count.checked_mul(units[place].1))
+            .checked_mul(units[place].1)
             .and_then(|ms| ms.checked_add(sum))
             .filter(|sum| *sum <= DURATION_MS_MAX)
             .ok_or("duration out of range")?;
-        (rest, units) = (&tail[unit_end..], &units[place + 1..]);
+        (rest, units) = (tail, &units[place + 1..]);
     }
     Ok(sum)
 }
@@ -251,11 +251,15 @@ mod tests {
             ("1y2w3d4h5m6s7ms", Ok(33_019_506_007)),
             ("0s", Ok(0)),
             ("1m1h", Err("not a valid duration string: \"1m1h\"")),
-            ("1hs", Err("not a valid duration string: \"1hs\"")),
+            ("1hs", Err("unknown unit \"hs\" in duration \"1hs\"")),
             ("5m5m", Err("not a valid duration string: \"5m5m\"")),
-            ("1.5h", Err("not a valid duration string: \"1.5h\"")),
+            ("1.5h", Err("unknown unit \".\" in duration \"1.5h\"")),
             ("293y", Err("duration out of range")),
-            ("99999999999999999999s", Err("duration out of range")),
+            ("9999999999999999s", Err("duration out of range")),
+            (
+                "99999999999999999999s",
+                Err("not a valid duration string: \"99999999999999999999s\""),
+            ),
         ] {
             assert_eq!(duration_ms(text), expected.map_err(str::to_owned), "{text}");
         }

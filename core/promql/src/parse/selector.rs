@@ -83,7 +83,11 @@ impl Parser<'_> {
         match Matcher::new(&name, op, &value) {
             Ok(matcher) => Ok(Some(matcher)),
             Err(error) => {
-                self.log.add(self.span_from(label.span), error.to_string());
+                // The compiler draws a picture over several lines; the last one says what is wrong.
+                let why = error.message.lines().last().unwrap_or_default();
+                let why = why.trim_start_matches("error: ");
+                let message = format!("error parsing regexp: {why}: `{value}`");
+                self.log.add(self.span_from(label.span), message);
                 Ok(None)
             }
         }

@@ -1,1 +1,380 @@
-//! Values, places and complaints of the parser.
+//! Trees, places and complaints of the parser, and what it does with texts that mean no good.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+
+use super::*;
+use crate::ast::{Expr, ExprKind};
+use crate::refuse::refuse;
+
+mod complaints;
+
+/// The tree, one node a line, each with the text that its span covers.
+fn tree(text: &str, expr: &Expr, depth: usize) -> String {
+    let (name, children): (String, Vec<&Expr>) = match &expr.kind {
+        ExprKind::Number { value, .. } => (format!("number {value}"), vec![]),
+        ExprKind::String(value) => (format!("string {value:?}"), vec![]),
+        ExprKind::Bytes(value) => (format!("bytes {value:?}"), vec![]),
+        ExprKind::Paren(inner) => ("paren".to_owned(), vec![inner]),
+        ExprKind::Unary { is_negative, inner } => {
+            (format!("unary {}", if *is_negative { '-' } else { '+' }), vec![inner])
+        }
+        ExprKind::Binary(binary) => {
+            let op = &text[binary.op_span.start as usize..binary.op_span.end as usize];
+            assert_eq!(op.to_lowercase(), binary.op.as_str());
+            (format!("binary {op}"), vec![&binary.left, &binary.right])
+        }
+        ExprKind::Aggregate(aggregate) => (
+            format!("aggregate {}", aggregate.op.as_str()),
+            aggregate.param.iter().chain([&aggregate.inner]).collect(),
+        ),
+        ExprKind::Call { function, args } => {
+            (format!("call {}", function.name), args.iter().collect())
+        }
+        ExprKind::Vector(_) => ("vector".to_owned(), vec![]),
+        ExprKind::Matrix { selector_span, range, .. } => {
+            let part = |span: Span| &text[span.start as usize..span.end as usize];
+            (format!("matrix of {} over {}", part(*selector_span), part(range.span)), vec![])
+        }
+        ExprKind::Subquery(subquery) => ("subquery".to_owned(), vec![&subquery.inner]),
+    };
+    let covered = &text[expr.span.start as usize..expr.span.end as usize];
+    let mut out = format!("{:indent$}{name}: {covered}\n", "", indent = 2 * depth);
+    for child in children {
+        out += &tree(text, child, depth + 1);
+    }
+    out
+}
+
+fn check(text: &str, expected: &Expect) {
+    let expr = parse(text, &ParseOptions::all()).unwrap();
+    expected.assert_eq(&tree(text, &expr, 0));
+}
+
+#[test]
+fn operators_bind_as_in_prometheus() {
+    check(
+        "-1 ^ 2 * a + b or c and d unless e",
+        &expect![[r#"
+            binary or: -1 ^ 2 * a + b or c and d unless e
+              binary +: -1 ^ 2 * a + b
+                binary *: -1 ^ 2 * a
+                  unary -: -1 ^ 2
+                    binary ^: 1 ^ 2
+                      number 1: 1
+                      number 2: 2
+                  vector: a
+                vector: b
+              binary unless: c and d unless e
+                binary and: c and d
+                  vector: c
+                  vector: d
+                vector: e
+        "#]],
+    );
+    check(
+        "2 ^ 3 ^ -1 atan2 2 == bool 3 % 4",
+        &expect![[r#"
+            binary ==: 2 ^ 3 ^ -1 atan2 2 == bool 3 % 4
+              binary atan2: 2 ^ 3 ^ -1 atan2 2
+                binary ^: 2 ^ 3 ^ -1
+                  number 2: 2
+                  binary ^: 3 ^ -1
+                    number 3: 3
+                    number -1: -1
+                number 2: 2
+              binary %: 3 % 4
+                number 3: 3
+                number 4: 4
+        "#]],
+    );
+}
+
+#[test]
+fn spans_cover_modifiers_and_leave_blanks_out() {
+    check(
+        " SUM by (a) ( rate( x{b=\"c\"} [5m] offset -1m )) / (1h) # why",
+        &expect![[r#"
+            binary /: SUM by (a) ( rate( x{b="c"} [5m] offset -1m )) / (1h)
+              aggregate sum: SUM by (a) ( rate( x{b="c"} [5m] offset -1m ))
+                call rate: rate( x{b="c"} [5m] offset -1m )
+                  matrix of x{b="c"} over 5m: x{b="c"} [5m] offset -1m
+              paren: (1h)
+                number 3600: 1h
+        "#]],
+    );
+    check(
+        "topk(3, max_over_time(rate(x[1m])[1h:5m] @ end())) without (a)",
+        &expect![[r#"
+            aggregate topk: topk(3, max_over_time(rate(x[1m])[1h:5m] @ end())) without (a)
+              number 3: 3
+              call max_over_time: max_over_time(rate(x[1m])[1h:5m] @ end())
+                subquery: rate(x[1m])[1h:5m] @ end()
+                  call rate: rate(x[1m])
+                    matrix of x over 1m: x[1m]
+        "#]],
+    );
+}
+
+#[test]
+fn keywords_are_names_where_nothing_else_is_meant() {
+    check(
+        "sum(sum) + by + anchored{on=\"1\"} + fill + step",
+        &expect![[r#"
+            binary +: sum(sum) + by + anchored{on="1"} + fill + step
+              binary +: sum(sum) + by + anchored{on="1"} + fill
+                binary +: sum(sum) + by + anchored{on="1"}
+                  binary +: sum(sum) + by
+                    aggregate sum: sum(sum)
+                      vector: sum
+                    vector: by
+                  vector: anchored{on="1"}
+                vector: fill
+              vector: step
+        "#]],
+    );
+}
+
+#[test]
+fn arithmetic_behind_an_offset_is_not_part_of_it() {
+    check(
+        "a offset 1m + 2 ^ b offset -(2 * 1m)",
+        &expect![[r#"
+            binary +: a offset 1m + 2 ^ b offset -(2 * 1m)
+              vector: a offset 1m
+              binary ^: 2 ^ b offset -(2 * 1m)
+                number 2: 2
+                vector: b offset -(2 * 1m)
+        "#]],
+    );
+}
+
+#[test]
+fn durations_are_milliseconds_when_known() {
+    for (text, expected_ms) in [
+        ("x offset 5m", 300_000),
+        ("x offset -1h30m", -5_400_000),
+        ("x offset +1.5", 1_500),
+        ("x offset 0.0004", 0),
+        ("x offset 0x10", 16_000),
+    ] {
+        let expr = parse(text, &ParseOptions::all()).unwrap();
+        let ExprKind::Vector(selector) = expr.kind else { panic!("{text} is no vector") };
+        let expected = crate::ast::DurationKind::Literal(expected_ms);
+        assert_eq!(selector.offset.unwrap().kind, expected, "{text}");
+    }
+}
+
+#[test]
+fn selectors_alone_have_matchers_and_nothing_else() {
+    let shown = |text: &str| match parse_selector(text) {
+        Ok(matchers) => format!("{matchers:?}"),
+        Err(errors) => errors.to_string(),
+    };
+    for (text, expected) in [
+        ("up", "[__name__=\"up\"]"),
+        ("up{job!=\"a\"}", "[job!=\"a\", __name__=\"up\"]"),
+        ("{\"my.metric\", \"my.label\"=~\"a.*\"}", "[__name__=\"my.metric\", my.label=~\"a.*\"]"),
+        ("{}", "[]"),
+        ("up[5m]", "1:3: parse error: unexpected \"[\""),
+        ("sum(up)", "1:4: parse error: unexpected \"(\""),
+        ("1", "1:1: parse error: unexpected number \"1\""),
+        ("", "unknown position: parse error: unexpected end of input"),
+    ] {
+        assert_eq!(shown(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn features_are_off_unless_asked_for() {
+    for (text, feature, complaint) in [
+        (
+            "limitk(1, x)",
+            Feature::ExperimentalFunctions,
+            "1:1: parse error: limitk() is experimental and must be enabled with \
+             --enable-feature=promql-experimental-functions",
+        ),
+        (
+            "info(x)",
+            Feature::ExperimentalFunctions,
+            "1:1: parse error: function \"info\" is not enabled",
+        ),
+        (
+            "x + fill(0) y",
+            Feature::FillModifiers,
+            "1:1: parse error: binop fill modifiers are experimental and not enabled",
+        ),
+        (
+            "rate(x[5m] smoothed)",
+            Feature::ExtendedRangeSelectors,
+            "1:6: parse error: smoothed modifier is experimental and not enabled",
+        ),
+    ] {
+        let options = ParseOptions::default();
+        assert_eq!(parse(text, &options).unwrap_err().to_string(), complaint);
+        assert!(parse(text, &options.with(feature)).is_ok(), "{text}");
+    }
+    assert!(parse("x[5m + 1m]", &ParseOptions::default()).is_ok());
+}
+
+/// Parses, walks, copies, compares, prints, refuses and drops on a stack of 2 MiB, the size of a
+/// runtime worker's.
+fn survive(text: String) -> Result<(), String> {
+    let life = move || {
+        let expr = parse(&text, &ParseOptions::all()).map_err(|errors| errors.to_string())?;
+        assert_eq!(expr, expr.clone());
+        assert_eq!(format!("{expr:?}").is_empty(), expr.to_string().is_empty());
+        let _ = (expr.value_type(), refuse(&text, &expr));
+        Ok(())
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(life).unwrap().join().unwrap()
+}
+
+/// Texts that nest `n` levels, each in its own way.
+fn nests(n: usize) -> Vec<String> {
+    let around = |before: &str, inside: &str, after: &str| {
+        format!("{}{inside}{}", before.repeat(n), after.repeat(n))
+    };
+    vec![
+        around("(", "1", ")"),
+        around("-", "x", ""),
+        around("", "1", "+1"),
+        around("", "1", "^1"),
+        around("sum(", "x", ")"),
+        around("sum by (a) (1 + ", "x", ")"),
+        around("abs(", "x", ")"),
+        around("clamp(", "x", ", 1, 2)"),
+        around("max_over_time(", "x", "[1m:])"),
+        format!("x[{}]", around("(", "1", ")")),
+        format!("x[{}]", around("-", "1", "")),
+        format!("x[{}]", around("", "1", "+1")),
+        format!("x[{}]", around("min_of(1,", "1", ")")),
+        format!("x offset {}", around("-(", "1", ")")),
+    ]
+}
+
+#[test]
+fn what_is_just_not_too_deep_survives_on_a_small_stack() {
+    for text in nests(DEPTH_MAX as usize / 2 - 2) {
+        let start = text[..20].to_owned();
+        assert_eq!(survive(text), Ok(()), "{start}");
+    }
+}
+
+#[test]
+fn what_is_too_deep_is_refused_and_nothing_overflows() {
+    for text in nests(100_000) {
+        let start = text[..20].to_owned();
+        let error = survive(text).unwrap_err();
+        assert!(
+            error.contains("expression nested too deeply: the limit is 300 levels")
+                || error.contains("subquery is only allowed")
+                || error.contains("query too long"),
+            "{start}: {error}"
+        );
+    }
+}
+
+#[test]
+fn the_longest_text_is_a_mebibyte() {
+    let fits = format!("\"{}\"", "a".repeat(QUERY_BYTES_MAX - 2));
+    assert!(parse(&fits, &ParseOptions::default()).is_ok());
+    let error = parse(&format!("{fits} "), &ParseOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "1:1: parse error: query too long: 1048577 bytes exceed 1048576");
+    assert!(parse_selector(&format!("{fits} ")).is_err());
+}
+
+#[test]
+fn many_mistakes_are_reported_up_to_a_bound() {
+    let text = format!("abs({})", vec!["nope()"; 50_000].join(","));
+    let errors = parse(&text, &ParseOptions::default()).unwrap_err();
+    assert_eq!(errors.iter().count(), 20);
+    assert_eq!(errors.to_string(), "1:5: parse error: unknown function with name \"nope\"");
+}
+
+/// Expressions from a small part of the grammar that covers every kind of node.
+fn expressions() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("x".to_owned()),
+        Just("{\"a b\"}".to_owned()),
+        "[a-z]{1,3}\\{l(=|!=|=~|!~)\"[a-z]{0,3}\"\\}",
+        "[0-9]{1,3}(\\.[0-9]{1,2})?",
+        "x( @ [0-9]{1,3}(\\.[0-9]{1,4})?)? offset -?[1-9][smh]",
+        Just("rate(x[5m + step()] anchored)".to_owned()),
+        Just("\"a\\n\\xff\"".to_owned()),
+        Just("time()".to_owned()),
+        Just("x[1m] @ start()".to_owned()),
+    ];
+    leaf.prop_recursive(4, 24, 3, |inner| {
+        let op = prop::sample::select(vec![
+            "+",
+            "-",
+            "*",
+            "/",
+            "%",
+            "^",
+            "atan2",
+            "==",
+            "!= bool",
+            "<",
+            "and",
+            "or on (a)",
+            "unless",
+            "* ignoring (a, \"b c\")",
+            "/ on () group_left (d)",
+            "</",
+            ">/",
+            "+ on (a) fill_left (-1)",
+            "- fill (NaN)",
+        ]);
+        prop_oneof![
+            (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+            inner.clone().prop_map(|a| format!("({a})")),
+            inner.clone().prop_map(|a| format!("-{a}")),
+            inner.clone().prop_map(|a| format!("sum without (a,) ({a})")),
+            inner.clone().prop_map(|a| format!("quantile by (le) (0.9, {a})")),
+            inner.clone().prop_map(|a| format!("abs({a})")),
+            inner.prop_map(|a| format!("sum_over_time(({a})[1h:] offset 1d)")),
+        ]
+    })
+}
+
+/// The tree without its places.
+fn shape(expr: &Expr) -> String {
+    let spans = regex::Regex::new(r"Span \{ start: \d+, end: \d+ \}").unwrap();
+    spans.replace_all(&format!("{expr:?}"), "_").into_owned()
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = parse(&text, &ParseOptions::all());
+        let _ = parse_selector(&text);
+    }
+
+    #[test]
+    fn no_soup_of_tokens_panics(
+        tokens in prop::collection::vec(
+            prop::sample::select(vec![
+                "sum", "by", "(", ")", "{", "}", "[", "]", "5m", "1", ":", ",", "x", "=", "=~",
+                "\"a\"", "@", "start", "offset", "-", "+", "^", "on", "group_left", "bool",
+                "step", "min_of", "rate", "and", "fill", "anchored", "#", "\n", "!", "'", "`", "é",
+            ]),
+            0..40,
+        )
+    ) {
+        let text = tokens.join(" ");
+        if let Ok(expr) = parse(&text, &ParseOptions::all()) {
+            let _ = refuse(&text, &expr);
+        }
+    }
+
+    #[test]
+    fn printing_and_parsing_again_gives_the_same_tree(text in expressions()) {
+        let Ok(expr) = parse(&text, &ParseOptions::all()) else { return Ok(()) };
+        let printed = expr.to_string();
+        let again = parse(&printed, &ParseOptions::all());
+        prop_assert_eq!(again.as_ref().map(shape), Ok(shape(&expr)), "{}", printed);
+        prop_assert_eq!(again.map(|again| again.to_string()), Ok(printed));
+    }
+}
