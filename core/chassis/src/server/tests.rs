@@ -314,3 +314,48 @@ fn listen_addresses_are_written_as_for_prometheus() {
     assert_eq!(parsed("[::1]:9009"), Ok("[::1]:9009".to_owned()));
     assert!(parsed("9009").unwrap_err().contains("is not an address"));
 }
+
+#[tokio::test]
+async fn odd_requests_are_answered_and_never_more_than_that() {
+    let bench = Bench::start(|_| {}).await;
+    let echo = async |body: String| body;
+    bench.ready(Router::new().route("/echo", post(echo)));
+    let mut table = String::new();
+    for request in [
+        "TRACE /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET http://a/-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET //-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /..%2f-/healthy HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        "GET /-/healthy HTTP/1.0\r\n\r\n",
+        "GET /-/healthy HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nab",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "GET /-/healthy\r\n\r\n",
+        "\u{1}\u{2}\u{3}\r\n\r\n",
+    ] {
+        let first = request.lines().next().unwrap_or_default().escape_default();
+        let response = bench.exchange(request).await;
+        table += &format!("{first} -> {}\n", response.lines().next().unwrap_or("closed"));
+    }
+    expect![[r#"
+        TRACE /echo HTTP/1.1 -> HTTP/1.1 405 Method Not Allowed
+        GET http://a/-/healthy HTTP/1.1 -> HTTP/1.1 200 OK
+        GET //-/healthy HTTP/1.1 -> HTTP/1.1 404 Not Found
+        GET /..%2f-/healthy HTTP/1.1 -> HTTP/1.1 404 Not Found
+        GET /-/healthy HTTP/1.0 -> HTTP/1.0 200 OK
+        GET /-/healthy HTTP/1.1 -> HTTP/1.1 200 OK
+        PRI * HTTP/2.0 -> closed
+        POST /echo HTTP/1.1 -> HTTP/1.1 400 Bad Request
+        POST /echo HTTP/1.1 -> HTTP/1.1 400 Bad Request
+        POST /echo HTTP/1.1 -> HTTP/1.1 200 OK
+        POST /echo HTTP/1.1 -> HTTP/1.1 400 Bad Request
+        POST /echo HTTP/1.1 -> HTTP/1.1 400 Bad Request
+        GET /-/healthy -> HTTP/1.1 400 Bad Request
+        \u{1}\u{2}\u{3} -> HTTP/1.1 400 Bad Request
+    "#]]
+    .assert_eq(&table);
+}
