@@ -3,7 +3,7 @@
 use model::labels::METRIC_NAME;
 use model::{MatchOp, Matcher};
 
-use super::{Parser, Step, Stop};
+use super::{Parser, REGEXES_MAX, Step, Stop};
 use crate::ast::{BinaryOp, VectorSelector};
 use crate::lex::token::{Token, TokenKind};
 
@@ -40,8 +40,7 @@ impl Parser<'_> {
             return Ok(());
         }
         loop {
-            // A matcher that does not compile is reported and left out.
-            matchers.extend(self.matcher()?);
+            matchers.push(self.matcher()?);
             if self.take(TokenKind::RightBrace).is_some() {
                 return Ok(());
             }
@@ -54,7 +53,7 @@ impl Parser<'_> {
         }
     }
 
-    fn matcher(&mut self) -> Step<Option<Matcher>> {
+    fn matcher(&mut self) -> Step<Matcher> {
         let label = match self.current.kind {
             TokenKind::Identifier | TokenKind::String => self.bump(),
             _ => return Err(self.unexpected_in_braces("identifier or \"}\"")),
@@ -70,7 +69,7 @@ impl Parser<'_> {
             TokenKind::NotEqualRegex => MatchOp::NotRegex,
             // A quoted text alone is the metric's name.
             _ if label.kind == TokenKind::String => {
-                return Ok(Some(Matcher::equal(METRIC_NAME, &name)));
+                return Ok(Matcher::equal(METRIC_NAME, &name));
             }
             _ => return Err(self.unexpected_in_braces("label matching operator")),
         };
@@ -80,17 +79,26 @@ impl Parser<'_> {
         }
         let token = self.bump();
         let value = self.unquoted(token);
-        match Matcher::new(&name, op, &value) {
-            Ok(matcher) => Ok(Some(matcher)),
-            Err(error) => {
-                // The compiler draws a picture over several lines; the last one says what is wrong.
-                let why = error.message.lines().last().unwrap_or_default();
-                let why = why.trim_start_matches("error: ");
-                let message = format!("error parsing regexp: {why}: `{value}`");
-                self.log.add(self.span_from(label.span), message);
-                Ok(None)
-            }
+        self.count_regex(op)?;
+        Matcher::new(&name, op, &value).map_err(|error| {
+            // The compiler draws a picture over several lines; the last one says what is wrong.
+            let why = error.message.lines().last().unwrap_or_default();
+            let why = why.trim_start_matches("error: ").trim_end_matches('.');
+            let message = format!("error parsing regexp: {why}: `{value}`");
+            self.log.add(self.span_from(label.span), message);
+            // To find a regular expression too large takes long; one such find is enough.
+            Stop::Reported
+        })
+    }
+
+    fn count_regex(&mut self, op: MatchOp) -> Step<()> {
+        self.regexes += u32::from(matches!(op, MatchOp::Regex | MatchOp::NotRegex));
+        if self.regexes <= REGEXES_MAX {
+            return Ok(());
         }
+        self.give_up(&format!(
+            "too many regular expressions: the limit is {REGEXES_MAX} in a query"
+        ))
     }
 
     fn unexpected_in_braces(&mut self, expected: &str) -> Stop {

@@ -255,9 +255,13 @@ fn nests(n: usize) -> Vec<String> {
 
 #[test]
 fn what_is_just_not_too_deep_survives_on_a_small_stack() {
-    for text in nests(DEPTH_MAX as usize / 2 - 2) {
+    for way in 0..nests(1).len() {
+        let is_accepted = |n: &usize| parse(&nests(*n)[way], &ParseOptions::all()).is_ok();
+        let n = (1..=DEPTH_MAX as usize).rev().find(is_accepted).unwrap();
+        let text = nests(n).swap_remove(way);
         let start = text[..20].to_owned();
-        assert_eq!(survive(text), Ok(()), "{start}");
+        assert!(n >= DEPTH_MAX as usize / 3, "{n} levels of {start}");
+        assert_eq!(survive(text), Ok(()), "{n} levels of {start}");
     }
 }
 
@@ -282,6 +286,26 @@ fn the_longest_text_is_a_mebibyte() {
     let error = parse(&format!("{fits} "), &ParseOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "1:1: parse error: query too long: 1048577 bytes exceed 1048576");
     assert!(parse_selector(&format!("{fits} ")).is_err());
+}
+
+#[test]
+fn a_text_cannot_buy_memory_cheaply() {
+    let repeated = |what: &str, n: usize| vec![what; n].join(",");
+    let refusal = |text: &str| parse(text, &ParseOptions::all()).unwrap_err().to_string();
+    let many = format!("abs({})", repeated("1", 500_000));
+    let expected = "1:40003: parse error: expression too large: more than 20000 operands";
+    assert_eq!(refusal(&many), expected);
+    let at_most = format!("sort_by_label(x, {})", repeated("\"a\"", 19_998));
+    assert!(parse(&at_most, &ParseOptions::all()).is_ok());
+
+    assert!(parse(&format!("x{{{}}}", repeated("a=~\"b\"", 128)), &ParseOptions::all()).is_ok());
+    let many = format!("x{{{}}}", repeated("a=~\"b\"", 50_000));
+    let expected = "1:905: parse error: too many regular expressions: the limit is 128 in a query";
+    assert_eq!(refusal(&many), expected);
+    let large = format!("x{{{}}}", repeated("a=~\"\\\\w{1000}\"", 50_000));
+    let expected = "1:3: parse error: error parsing regexp: \
+                    Compiled regex exceeds size limit of 1048576 bytes: `\\w{1000}`";
+    assert_eq!(refusal(&large), expected);
 }
 
 #[test]
