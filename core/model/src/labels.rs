@@ -57,16 +57,24 @@ impl Labels {
     /// # Errors
     /// When they are truncated, not UTF-8, or not sorted.
     pub fn from_encoded(bytes: &[u8]) -> Result<Self, LabelsError> {
-        let (mut rest, mut last): (&[u8], Option<&str>) = (bytes, None);
-        while !rest.is_empty() {
-            let (name, tail) = take_text(rest)?;
-            let (_, tail) = take_text(tail)?;
-            if last.is_some_and(|last| last >= name) {
-                return Err(LabelsError::NotSorted);
-            }
-            (last, rest) = (Some(name), tail);
-        }
+        LabelsIter::checked(bytes)?;
         Ok(Self(Arc::from(bytes)))
+    }
+
+    /// Labels from pairs that are sorted by name, each name once, without empty values. `buffer` is
+    /// recycled: the labels take one allocation, of their own size.
+    #[must_use]
+    pub fn from_sorted<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+        buffer: &mut Vec<u8>,
+    ) -> Self {
+        buffer.clear();
+        for (name, value) in pairs {
+            put_text(buffer, name);
+            put_text(buffer, value);
+        }
+        debug_assert!(LabelsIter::checked(buffer).is_ok(), "the pairs are sorted by name");
+        Self(Arc::from(buffer.as_slice()))
     }
 
     /// The encoding that the module's documentation describes.
@@ -172,6 +180,27 @@ pub fn is_legacy_name(name: &str) -> bool {
 /// Pairs in ascending order of name.
 #[derive(Debug, Clone)]
 pub struct LabelsIter<'a>(&'a [u8]);
+
+// === impl LabelsIter ===
+
+impl<'a> LabelsIter<'a> {
+    /// The pairs of bytes in [`Labels`]' encoding, which are checked and not copied.
+    ///
+    /// # Errors
+    /// As [`Labels::from_encoded`].
+    pub fn checked(bytes: &'a [u8]) -> Result<Self, LabelsError> {
+        let (mut rest, mut last): (&[u8], Option<&str>) = (bytes, None);
+        while !rest.is_empty() {
+            let (name, tail) = take_text(rest)?;
+            let (_, tail) = take_text(tail)?;
+            if last.is_some_and(|last| last >= name) {
+                return Err(LabelsError::NotSorted);
+            }
+            (last, rest) = (Some(name), tail);
+        }
+        Ok(Self(bytes))
+    }
+}
 
 impl<'a> Iterator for LabelsIter<'a> {
     type Item = (&'a str, &'a str);

@@ -1,0 +1,1 @@
+//! Laws and pictures of the head.
