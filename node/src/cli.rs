@@ -9,6 +9,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::config::Config;
 use crate::{check, recover, run, version};
 
+mod reference;
+
 /// A Prometheus-compatible metrics store: remote write in, PromQL out, one binary.
 #[derive(Debug, Parser)]
 #[command(name = "varve", version, max_term_width = 100)]
@@ -47,6 +49,14 @@ impl Cli {
         let mut command = Self::command_with_variables();
         let matches = command.get_matches_mut();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+
+    /// All commands and flags as a page of Markdown, for `docs/flags.md`.
+    #[must_use]
+    pub fn reference() -> String {
+        let mut command = Self::command_with_variables();
+        command.build();
+        reference::page(&command)
     }
 
     /// Each flag `--a.b-c` can also be given as the variable `VARVE_A_B_C`. Derived here, for all
