@@ -6,6 +6,7 @@ const MIB: usize = 1 << 20;
 
 /// Settings of the gateway. Sizes are in bytes, times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args, Deserialize)]
+#[group(id = "gateway")]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Largest body of a write request as it comes over the network; larger ones get 413.
@@ -30,7 +31,11 @@ pub struct Config {
 
     /// How long a write may take; slower ones get 503. Below a sender's own 30 s, so that it hears
     /// of it.
-    #[arg(long = "gateway.write-timeout-ms", default_value_t = 10_000)]
+    #[arg(
+        id = "gateway_write_timeout_ms",
+        long = "gateway.write-timeout-ms",
+        default_value_t = 10_000
+    )]
     pub write_timeout_ms: u64,
 
     /// Most series in the cache of known series, at about 32 bytes each. The cache grows as needed.

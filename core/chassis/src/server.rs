@@ -55,6 +55,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where and within which limits a node serves HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[group(id = "web")]
 pub struct Config {
     /// Address on which to serve the API, probes and metrics; port 0 takes a free one.
     #[arg(

@@ -11,6 +11,7 @@ mod logfmt;
 
 /// How a node logs.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[group(id = "log")]
 pub struct Config {
     /// Least severe level to log: error, warn, info, debug or trace; or directives such as
     /// `info,ingester=debug`.
