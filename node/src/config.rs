@@ -7,6 +7,7 @@ use crate::roles::Target;
 
 /// What `varve run` can be told. Every flag has a default and a `VARVE_…` variable.
 #[derive(Debug, Clone, clap::Args)]
+#[group(id = "node")]
 pub struct Config {
     /// Roles to play; only `all` until there is a cluster.
     #[arg(long = "target", default_value = "all", value_name = "ROLES")]
@@ -15,6 +16,11 @@ pub struct Config {
     /// A prometheus.yml. What this version does not act on is reported.
     #[arg(long = "config.file", value_name = "FILE")]
     pub config_file: Option<PathBuf>,
+
+    /// Whether requests name their tenant in `X-Scope-OrgID`; without it everything is the tenant
+    /// `anonymous`.
+    #[arg(long = "tenancy.enabled")]
+    pub tenancy_enabled: bool,
 
     #[command(flatten)]
     pub(crate) storage: Storage,

@@ -109,6 +109,9 @@ impl Node {
         readiness: Readiness,
     ) -> Result<Self, StartError> {
         let Config { target: Target::All, config_file, storage, web, .. } = config;
+        let is_tenanted = config.tenancy_enabled;
+        let gateway_config = gateway::Config { tenancy_enabled: is_tenanted, ..config.gateway };
+        let querier_config = querier::Config { tenancy_enabled: is_tenanted, ..config.querier };
         if let Some(path) = config_file {
             for warning in chassis::config::ConfigFile::load(&path)?.warnings() {
                 tracing::warn!(file = %path.display(), "{warning}");
@@ -120,8 +123,8 @@ impl Node {
         let ingester =
             Ingester::start(config.ingester, &context, &storage.storage_path, progress).await?;
         let client: Arc<dyn IngesterClient> = Arc::<Ingester>::clone(&ingester);
-        let gateway = Gateway::new(config.gateway, &context, Arc::clone(&client))?;
-        let querier = Querier::new(config.querier, &context, client)?;
+        let gateway = Gateway::new(gateway_config, &context, Arc::clone(&client))?;
+        let querier = Querier::new(querier_config, &context, client)?;
         server.install(gateway.router().merge(querier.router()).merge(ingester.router()));
         readiness.ready();
         Ok(Self { context, readiness, server, ingester })
