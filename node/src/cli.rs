@@ -59,7 +59,7 @@ impl Cli {
         reference::page(&command)
     }
 
-    /// Each flag `--a.b-c` can also be given as the variable `VARVE_A_B_C`. Derived here, for all
+    /// Each setting `--a.b-c` can also be given as the variable `VARVE_A_B_C`. Derived here, for all
     /// roles alike, so that no flag can lack its variable or have one of another name.
     fn command_with_variables() -> clap::Command {
         Self::command().mut_subcommands(with_variables)
@@ -78,19 +78,39 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 // Nobody is left to tell when standard error is closed.
-                let _ = writeln!(io::stderr(), "varve: {error:#}");
+                let _ = writeln!(io::stderr(), "varve: {}", explained(&error));
                 ExitCode::FAILURE
             }
         }
     }
 }
 
+/// The error and its causes in one line. Many of our texts quote their cause already, because they are
+/// also logged and answered on their own; such a cause is not said twice.
+fn explained(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 fn with_variables(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| match arg.get_long().map(variable) {
-        Some(name) => arg.env(name),
-        None => arg,
+        Some(name) if is_setting(&arg) => arg.env(name),
+        _ => arg,
     });
     command.mut_subcommands(with_variables)
+}
+
+/// Whether a flag describes a node. One that says what to do now, like `--apply`, must be said now.
+fn is_setting(arg: &clap::Arg) -> bool {
+    let takes_value = arg.get_action().takes_values();
+    takes_value || arg.get_long().is_some_and(|long| long.contains('.'))
 }
 
 fn variable(flag: &str) -> String {

@@ -78,10 +78,9 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "all" => Ok(Self::All),
-            other => Err(format!(
-                "--target={other} plays some roles and needs other nodes for the rest; that takes a \
-                 cluster, which this version cannot form yet: leave --target out, or say all"
-            )),
+            _ => Err("a node with some of the roles needs others for the rest, and this version \
+                      cannot form a cluster yet; leave --target out, or say all"
+                .to_owned()),
         }
     }
 }

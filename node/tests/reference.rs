@@ -22,7 +22,14 @@ fn metrics_are_documented() {
     let text = runtime.block_on(async {
         let node = Node::start(config.expect("the arguments are valid")).await.expect("it starts");
         let address = node.address();
-        let text = tokio::task::spawn_blocking(move || get(address, "/metrics")).await;
+        let text = tokio::task::spawn_blocking(move || {
+            // Families with labels show once something has happened to them.
+            for path in ["/-/ready", "/api/v1/query?query=1", "/api/v1/labels"] {
+                get(address, path);
+            }
+            get(address, "/metrics")
+        });
+        let text = text.await;
         node.stop().await.expect("it stops");
         text.expect("the request ends")
     });

@@ -22,7 +22,8 @@ fn sections(command: &Command, parents: &str, page: &mut String) {
     let flags: Vec<&Arg> = command.get_arguments().filter(|arg| is_ours(arg)).collect();
     if !command.has_subcommands() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        write!(page, "\n## `{name}`\n\n{about}.\n").expect("a String takes any text");
+        let end = if about.ends_with('?') { "" } else { "." };
+        write!(page, "\n## `{name}`\n\n{about}{end}\n").expect("a String takes any text");
     }
     if !flags.is_empty() {
         page.push_str("\n| flag | variable | default | meaning |\n|---|---|---|---|\n");

@@ -9,6 +9,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use model::{Failure, FailureKind};
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 use super::measure::{HttpMetrics, measure};
@@ -21,6 +22,10 @@ const STOPPING: HeaderName = HeaderName::from_static("x-prometheus-stopping");
 
 /// The media type of what `prometheus-client` writes.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Smaller answers are sent as they are, also to clients that take gzip: they fit a few packets, and
+/// compressing them would take longer than most queries.
+const COMPRESSED_BYTES_MIN: u16 = 16 * 1024;
 
 const INDEX: &str = "\
 Varve, a Prometheus-compatible metrics store
@@ -55,7 +60,11 @@ pub(super) fn ready(
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
         // Fast rather than small: an API answer crosses a local network.
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(SizeAbove::new(COMPRESSED_BYTES_MIN))),
+        )
         .layer(middleware::from_fn_with_state(metrics.clone(), measure));
     Router::new().nest("/prometheus", routes.clone()).merge(routes)
 }
