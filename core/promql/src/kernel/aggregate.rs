@@ -118,29 +118,23 @@ impl GroupStates {
 
     /// Adds one series to a group.
     pub fn add(&mut self, group: usize, row: &[f64]) {
-        let is_dense = !has_absent(row);
-        let filling = self.groups[group];
+        let is_dense = !any(row, |cell| is_absent(*cell));
         let cells = group * self.steps..(group + 1) * self.steps;
         let mut parts = self.parts.iter_mut().map(|part| &mut part[cells.clone()]);
-        let (Some(first), second, third) = (parts.next(), parts.next(), parts.next()) else {
-            return;
+        let mut state = GroupState {
+            parts: [(); STATE_PARTS_MAX].map(|()| parts.next().unwrap_or_default()),
         };
-        let mut parts =
-            Parts { first, second: second.unwrap_or_default(), third: third.unwrap_or_default() };
-        self.groups[group] = match (filling, is_dense) {
-            (Filling::Empty, true) => {
-                parts.set(self.op, row);
-                Filling::Full
-            }
-            (Filling::Full, true) if parts.add_dense(self.op, row) => Filling::Full,
-            (Filling::Full, false) => {
-                parts.add_sparse(self.op, row);
-                if self.op == AggregateOp::Avg { Filling::Mixed } else { Filling::Full }
-            }
-            _ => {
-                parts.add_sparse(self.op, row);
-                if is_dense && self.op != AggregateOp::Avg { Filling::Full } else { Filling::Mixed }
-            }
+        let filling = &mut self.groups[group];
+        if is_dense && *filling == Filling::Full && state.add_dense(self.op, row) {
+            return;
+        }
+        state.add_sparse(self.op, row);
+        // An average may have become incremental, except by its first value.
+        let stays_plain = self.op != AggregateOp::Avg || *filling == Filling::Empty;
+        *filling = match *filling {
+            _ if is_dense && stays_plain => Filling::Full,
+            Filling::Full if stays_plain => Filling::Full,
+            _ => Filling::Mixed,
         };
     }
 
@@ -194,123 +188,111 @@ impl GroupStates {
     }
 }
 
-/// The parts of one group's state.
-struct Parts<'a> {
-    first: &'a mut [f64],
-    second: &'a mut [f64],
-    third: &'a mut [f64],
+/// The parts of one group's state; parts that the operator does not have are empty.
+struct GroupState<'a> {
+    parts: [&'a mut [f64]; STATE_PARTS_MAX],
 }
 
-// === impl Parts ===
+// === impl GroupState ===
 
-impl Parts<'_> {
-    /// The first series of a group, which has a value at every step.
-    fn set(&mut self, op: AggregateOp, row: &[f64]) {
-        match op {
-            AggregateOp::Count | AggregateOp::Group => self.first.fill(1.0),
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                self.first.fill(1.0);
-                self.second.copy_from_slice(row);
-                for (squares, value) in self.third.iter_mut().zip(row) {
-                    *squares = first_squares(*value);
-                }
-            }
-            _ => {
-                self.first.copy_from_slice(row);
-                self.third.fill(1.0);
-            }
-        }
-    }
-
+impl GroupState<'_> {
     /// A series with a value at every step, onto a group with one at every step. Returns whether
     /// it was done; nothing was changed when not.
     fn add_dense(&mut self, op: AggregateOp, row: &[f64]) -> bool {
-        match op {
-            AggregateOp::Sum => self.add_sums(row),
-            AggregateOp::Avg => {
-                let overflows = |(sum, value): (&f64, &f64)| (sum + value).is_infinite();
-                if any(self.first.iter().zip(row), overflows) {
-                    return false;
-                }
-                self.add_sums(row);
-                for count in &mut *self.third {
-                    *count += 1.0;
-                }
+        if op == AggregateOp::Avg {
+            let sums = self.parts[0].iter().zip(row);
+            if sums.fold(false, |any, (sum, value)| any | (sum + value).is_infinite()) {
+                return false;
             }
-            AggregateOp::Count => {
-                for count in &mut *self.first {
-                    *count += 1.0;
-                }
-            }
-            AggregateOp::Min => {
-                for (min, value) in self.first.iter_mut().zip(row) {
-                    *min = less(*min, *value);
-                }
-            }
-            AggregateOp::Max => {
-                for (max, value) in self.first.iter_mut().zip(row) {
-                    *max = more(*max, *value);
-                }
-            }
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                let means = self.second.iter_mut().zip(&mut *self.third);
-                for ((count, (mean, squares)), value) in self.first.iter_mut().zip(means).zip(row) {
-                    [*count, *mean, *squares] = add_deviation([*count, *mean, *squares], *value);
-                }
-            }
-            _ => {}
         }
+        self.each::<false>(op, row);
         true
-    }
-
-    fn add_sums(&mut self, row: &[f64]) {
-        for ((sum, compensation), value) in self.first.iter_mut().zip(&mut *self.second).zip(row) {
-            (*sum, *compensation) = kahan::add(*sum, *compensation, *value);
-        }
     }
 
     /// Any series onto any state.
     fn add_sparse(&mut self, op: AggregateOp, row: &[f64]) {
-        for (step, value) in row.iter().enumerate() {
-            if is_absent(*value) {
-                continue;
-            }
-            let part = |part: &[f64]| part.get(step).copied().unwrap_or_default();
-            let state = [self.first[step], part(self.second), part(self.third)];
-            let is_first = is_absent(state[0]);
-            let state = if is_first { first_cell(op, *value) } else { add_cell(op, state, *value) };
-            self.first[step] = state[0];
-            for (part, state) in [&mut self.second, &mut self.third].into_iter().zip(&state[1..]) {
-                if let Some(cell) = part.get_mut(step) {
-                    *cell = *state;
+        if op == AggregateOp::Avg {
+            // Sums that may overflow need a decision at each step.
+            let [sums, compensations, counts] = &mut self.parts;
+            let parts = sums.iter_mut().zip(compensations.iter_mut()).zip(counts.iter_mut());
+            for (((sum, compensation), count), value) in parts.zip(row) {
+                if !is_absent(*value) {
+                    let state = [*sum, *compensation, *count];
+                    let is_first = is_absent(*sum);
+                    [*sum, *compensation, *count] =
+                        if is_first { [*value, 0.0, 1.0] } else { add_to_average(state, *value) };
                 }
             }
+        } else {
+            self.each::<true>(op, row);
         }
     }
-}
 
-/// The state of one cell after its first value.
-fn first_cell(op: AggregateOp, value: f64) -> [f64; STATE_PARTS_MAX] {
-    match op {
-        AggregateOp::Count | AggregateOp::Group => [1.0, 0.0, 0.0],
-        AggregateOp::Stddev | AggregateOp::Stdvar => [1.0, value, first_squares(value)],
-        _ => [value, 0.0, 1.0],
-    }
-}
-
-fn add_cell(op: AggregateOp, state: [f64; STATE_PARTS_MAX], value: f64) -> [f64; STATE_PARTS_MAX] {
-    let [first, second, third] = state;
-    match op {
-        AggregateOp::Sum => {
-            let (sum, compensation) = kahan::add(first, second, value);
-            [sum, compensation, third]
+    /// One loop for each operator, without branches inside, so that it becomes vector code.
+    fn each<const SPARSE: bool>(&mut self, op: AggregateOp, row: &[f64]) {
+        match op {
+            AggregateOp::Sum => self.two::<SPARSE>(row, -0.0, |[sum, compensation], value| {
+                <[f64; 2]>::from(kahan::add(sum, compensation, value))
+            }),
+            AggregateOp::Avg => self.three::<SPARSE>(row, |[sum, compensation, count], value| {
+                let (sum, compensation) = kahan::add(sum, compensation, value);
+                [sum, compensation, count + 1.0]
+            }),
+            AggregateOp::Count => self.one::<SPARSE>(row, 0.0, |count, _| count + 1.0),
+            AggregateOp::Min => self.one::<SPARSE>(row, f64::NAN, less),
+            AggregateOp::Max => self.one::<SPARSE>(row, f64::NAN, more),
+            AggregateOp::Stddev | AggregateOp::Stdvar => {
+                self.three::<SPARSE>(row, add_deviation);
+            }
+            // `group`; there is no state for any other.
+            _ => self.one::<SPARSE>(row, 1.0, |_, _| 1.0),
         }
-        AggregateOp::Avg => add_to_average(state, value),
-        AggregateOp::Count => [first + 1.0, second, third],
-        AggregateOp::Min => [less(first, value), second, third],
-        AggregateOp::Max => [more(first, value), second, third],
-        AggregateOp::Stddev | AggregateOp::Stdvar => add_deviation(state, value),
-        _ => state,
+    }
+
+    fn one<const SPARSE: bool>(
+        &mut self,
+        row: &[f64],
+        empty: f64,
+        add: impl Fn(f64, f64) -> f64,
+    ) {
+        for (first, value) in self.parts[0].iter_mut().zip(row) {
+            let old = if SPARSE && is_absent(*first) { empty } else { *first };
+            let new = add(old, *value);
+            *first = if SPARSE && is_absent(*value) { *first } else { new };
+        }
+    }
+
+    fn two<const SPARSE: bool>(
+        &mut self,
+        row: &[f64],
+        empty: f64,
+        add: impl Fn([f64; 2], f64) -> [f64; 2],
+    ) {
+        let [first, second, _] = &mut self.parts;
+        for ((first, second), value) in first.iter_mut().zip(second.iter_mut()).zip(row) {
+            let old = if SPARSE && is_absent(*first) { empty } else { *first };
+            let new = add([old, *second], *value);
+            let keeps = SPARSE && is_absent(*value);
+            *first = if keeps { *first } else { new[0] };
+            *second = if keeps { *second } else { new[1] };
+        }
+    }
+
+    fn three<const SPARSE: bool>(
+        &mut self,
+        row: &[f64],
+        add: impl Fn([f64; 3], f64) -> [f64; 3],
+    ) {
+        let [first, second, third] = &mut self.parts;
+        let parts = first.iter_mut().zip(second.iter_mut()).zip(third.iter_mut());
+        for (((first, second), third), value) in parts.zip(row) {
+            let old = if SPARSE && is_absent(*first) { 0.0 } else { *first };
+            let new = add([old, *second, *third], *value);
+            let keeps = SPARSE && is_absent(*value);
+            *first = if keeps { *first } else { new[0] };
+            *second = if keeps { *second } else { new[1] };
+            *third = if keeps { *third } else { new[2] };
+        }
     }
 }
 
@@ -327,7 +309,9 @@ fn merge_cells(
         AggregateOp::Avg => merge_averages(ours, theirs),
         AggregateOp::Count => [ours[0] + theirs[0], 0.0, 0.0],
         AggregateOp::Stddev | AggregateOp::Stdvar => merge_deviations(ours, theirs),
-        _ => add_cell(op, ours, theirs[0]),
+        AggregateOp::Min => [less(ours[0], theirs[0]), 0.0, 0.0],
+        AggregateOp::Max => [more(ours[0], theirs[0]), 0.0, 0.0],
+        _ => ours,
     }
 }
 
@@ -377,20 +361,19 @@ fn merge_averages(
     [mean, compensation, -total]
 }
 
-/// A deviation from something infinite or undefined is undefined.
-fn first_squares(value: f64) -> f64 {
-    if value.is_finite() { 0.0 } else { f64::NAN }
-}
-
-/// Welford's method.
+/// Welford's method. The first value is its own mean, from which it has no distance; a distance
+/// from something infinite or undefined is undefined.
 fn add_deviation(
     [count, mean, squares]: [f64; STATE_PARTS_MAX],
     value: f64,
 ) -> [f64; STATE_PARTS_MAX] {
     let count = count + 1.0;
     let delta = value - mean;
-    let mean = mean + delta / count;
-    [count, mean, squares + delta * (value - mean)]
+    let is_first = count == 1.0;
+    let mean = if is_first { value } else { mean + delta / count };
+    let first_squares = if value.is_finite() { 0.0 } else { f64::NAN };
+    let squares = if is_first { first_squares } else { squares + delta * (value - mean) };
+    [count, mean, squares]
 }
 
 /// Chan's method for two sets.
@@ -417,14 +400,9 @@ fn cell_of<P: AsRef<[f64]>>(parts: &[P], at: usize) -> [f64; STATE_PARTS_MAX] {
     [part(0), part(1), part(2)]
 }
 
-/// Whether any cell is absent; by chunks, so that it becomes vector code.
-fn has_absent(row: &[f64]) -> bool {
-    any(row.iter(), |cell| is_absent(*cell))
-}
-
-/// Whether `holds` for any item, looking at all of them.
-fn any<T>(mut items: impl Iterator<Item = T>, holds: impl Fn(T) -> bool) -> bool {
-    items.by_ref().fold(false, |any, item| any | holds(item))
+/// Whether `holds` for any cell, looking at all of them, so that it becomes vector code.
+fn any(cells: &[f64], holds: impl Fn(&f64) -> bool) -> bool {
+    cells.iter().fold(false, |any, cell| any | holds(cell))
 }
 
 const fn state_bytes(parts: usize, groups: usize, steps: usize) -> usize {

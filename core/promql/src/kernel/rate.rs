@@ -58,11 +58,12 @@ impl Extrapolation {
             find_resets(v, resets);
         }
         let mut next_reset = 0;
+        let mut last = Stretch::default();
         windows.fill(t, row, |span| {
             if span.len() < 2 {
                 return ABSENT;
             }
-            let mut result = v[span.past - 1] - v[span.first];
+            let mut difference = v[span.past - 1] - v[span.first];
             while next_reset < resets.len() && resets[next_reset] as usize <= span.first {
                 next_reset += 1;
             }
@@ -70,7 +71,7 @@ impl Extrapolation {
                 if *reset as usize >= span.past {
                     break;
                 }
-                result += v[*reset as usize - 1];
+                difference += v[*reset as usize - 1];
             }
             let distances = Distances {
                 to_start_ms: t[span.first] - (span.end_ms - windows.width_ms),
@@ -78,47 +79,72 @@ impl Extrapolation {
                 to_end_ms: span.end_ms - t[span.past - 1],
                 intervals: span.len() - 1,
             };
-            self.extrapolate(result, v[span.first], &distances)
+            if distances != last.of {
+                last = self.stretch(distances);
+            }
+            difference * self.factor(&last, difference, v[span.first])
         })
     }
 
-    /// Extends the difference between the first and the last sample to the edges of the window,
-    /// or by half a distance between samples where an edge is too far away; a counter not beyond
-    /// the point where it was zero.
-    #[inline]
-    fn extrapolate(self, difference: f64, first: f64, distances: &Distances) -> f64 {
-        let mut to_start = distances.to_start_ms as f64 / 1000.0;
-        let mut to_end = distances.to_end_ms as f64 / 1000.0;
-        let sampled = distances.sampled_ms as f64 / 1000.0;
-        let mean = sampled / distances.intervals as f64;
+    /// How far the difference between the first and the last sample is extended: to the edges of
+    /// the window, or by half a distance between samples where an edge is too far away.
+    fn stretch(self, of: Distances) -> Stretch {
+        let mut to_start = of.to_start_ms as f64 / 1000.0;
+        let mut to_end = of.to_end_ms as f64 / 1000.0;
+        let sampled = of.sampled_ms as f64 / 1000.0;
+        let mean = sampled / of.intervals as f64;
         let threshold = mean * THRESHOLD;
         if to_start >= threshold {
             to_start = mean / 2.0;
         }
-        if self.is_counter && difference > 0.0 && first >= 0.0 {
-            let to_zero = sampled * (first / difference);
-            if to_zero < to_start {
-                to_start = to_zero;
-            }
-        }
         if to_end >= threshold {
             to_end = mean / 2.0;
         }
-        let mut factor = (sampled + to_start + to_end) / sampled;
-        if self.is_rate {
-            factor /= self.width_s;
+        let factor = self.per_window((sampled + to_start + to_end) / sampled);
+        Stretch { of, sampled, to_start, to_end, factor }
+    }
+
+    /// By what the difference is multiplied. A counter is not extended beyond the point where it
+    /// was zero, which is rare enough to be ruled out without a division.
+    #[inline]
+    fn factor(self, stretch: &Stretch, difference: f64, first: f64) -> f64 {
+        let Stretch { sampled, to_start, to_end, factor, .. } = *stretch;
+        // Far enough from equality, and from denormal numbers, that no rounding can turn it.
+        let is_far = sampled * first > to_start * difference * 1.001 + 1e-300;
+        if !self.is_counter || is_far || !(difference > 0.0 && first >= 0.0) {
+            return factor;
         }
-        difference * factor
+        let to_zero = sampled * (first / difference);
+        if to_zero < to_start {
+            self.per_window((sampled + to_zero + to_end) / sampled)
+        } else {
+            factor
+        }
+    }
+
+    fn per_window(self, factor: f64) -> f64 {
+        if self.is_rate { factor / self.width_s } else { factor }
     }
 }
 
 /// Where the samples lie in their window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Distances {
     to_start_ms: i64,
     sampled_ms: i64,
     to_end_ms: i64,
     intervals: usize,
+}
+
+/// What follows from where the samples lie, in seconds. Samples and steps are mostly regular, so
+/// one window's is mostly the next one's, too, and six divisions are spared.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    of: Distances,
+    sampled: f64,
+    to_start: f64,
+    to_end: f64,
+    factor: f64,
 }
 
 /// `irate` and `idelta`: from the last two samples alone.

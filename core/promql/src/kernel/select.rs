@@ -5,7 +5,7 @@ use model::TimestampMs;
 use super::over_time;
 use super::rate::{Extrapolation, instant_value};
 use super::regression;
-use super::window::Windows;
+use super::window::{Cursor, Windows};
 use crate::fragment::{RangeFunction, Window};
 use crate::grid::Grid;
 use crate::tile::{ABSENT, is_absent};
@@ -93,13 +93,11 @@ fn select_instant(
     row: &mut [f64],
 ) -> usize {
     // Stale marker and absent cell are the same bits, so the marker ends the series by itself.
-    let (mut past, mut present) = (0, 0);
+    let (mut cursor, mut present) = (Cursor::default(), 0);
     let mut end_ms = windows.first_end_ms;
     for cell in row {
-        while past < timestamps_ms.len() && timestamps_ms[past] <= end_ms {
-            past += 1;
-        }
-        let newest = past.checked_sub(1).filter(|i| timestamps_ms[*i] > end_ms - windows.width_ms);
+        cursor.advance(timestamps_ms, end_ms);
+        let newest = cursor.at.checked_sub(1).filter(|i| timestamps_ms[*i] > end_ms - windows.width_ms);
         *cell = newest.map_or(ABSENT, |i| values[i]);
         present += usize::from(!is_absent(*cell));
         end_ms += windows.step_ms;

@@ -27,6 +27,17 @@ pub struct Span {
     pub end_ms: TimestampMs,
 }
 
+/// The first sample after a limit that only grows.
+///
+/// Samples and steps are mostly regular, so a step moves as far as the one before; that guess costs
+/// two comparisons, however many samples are passed over.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Cursor {
+    /// The position of the sample; the number of samples when there is none.
+    pub(super) at: usize,
+    stride: usize,
+}
+
 // === impl Windows ===
 
 impl Windows {
@@ -45,21 +56,48 @@ impl Windows {
         row: &mut [f64],
         mut of: impl FnMut(Span) -> f64,
     ) -> usize {
-        let (mut first, mut past, mut present) = (0, 0, 0);
-        let mut end_ms = self.first_end_ms;
+        let (mut first, mut past) = (Cursor::default(), Cursor::default());
+        let (mut end_ms, mut present) = (self.first_end_ms, 0);
         for cell in row {
-            while past < timestamps_ms.len() && timestamps_ms[past] <= end_ms {
-                past += 1;
-            }
-            let start_ms = end_ms - self.width_ms;
-            while first < past && timestamps_ms[first] <= start_ms {
-                first += 1;
-            }
-            *cell = if first < past { of(Span { first, past, end_ms }) } else { ABSENT };
+            past.advance(timestamps_ms, end_ms);
+            first.advance(timestamps_ms, end_ms - self.width_ms);
+            *cell = if first.at < past.at {
+                of(Span { first: first.at, past: past.at, end_ms })
+            } else {
+                ABSENT
+            };
             present += usize::from(!is_absent(*cell));
             end_ms += self.step_ms;
         }
         present
+    }
+}
+
+// === impl Cursor ===
+
+impl Cursor {
+    /// Moves on to the first sample after `limit_ms`.
+    #[inline]
+    pub(super) fn advance(&mut self, timestamps_ms: &[TimestampMs], limit_ms: TimestampMs) {
+        let rest = &timestamps_ms[self.at..];
+        let ends_at = |past: usize| rest.get(past).is_none_or(|t| *t > limit_ms);
+        let starts_before = |past: usize| past == 0 || rest[past - 1] <= limit_ms;
+        let is_right =
+            self.stride <= rest.len() && ends_at(self.stride) && starts_before(self.stride);
+        if !is_right {
+            self.stride = passed_over(rest, limit_ms);
+        }
+        self.at += self.stride;
+    }
+}
+
+/// How many samples are not after `limit_ms`: a few are counted, many are searched for.
+fn passed_over(timestamps_ms: &[TimestampMs], limit_ms: TimestampMs) -> usize {
+    const FEW: usize = 16;
+    let few = &timestamps_ms[..timestamps_ms.len().min(FEW)];
+    match few.iter().position(|t| *t > limit_ms) {
+        Some(count) => count,
+        None => few.len() + timestamps_ms[few.len()..].partition_point(|t| *t <= limit_ms),
     }
 }
 
