@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod http;
 pub mod identity;
 pub mod ledger;
+pub mod peers;
 pub mod process;
 pub mod query;
 pub mod snappy;

@@ -13,6 +13,7 @@ use loadtest::clock::now_ms;
 use loadtest::fleet::{Fleet, SERIES_MAX};
 use loadtest::identity::Cadence;
 use loadtest::ledger::Load;
+use loadtest::peers::PeersArgs;
 use loadtest::template::Compression;
 use loadtest::verify::verify;
 
@@ -29,6 +30,8 @@ enum Command {
     Blast(BlastArgs),
     /// Read everything back and judge it against a ledger.
     Verify(VerifyArgs),
+    /// Run the same load and queries against Varve, Prometheus and VictoriaMetrics.
+    Peers(PeersArgs),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +110,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Blast(args) => blast(&args, &mut out),
         Command::Verify(args) => verify_command(&args, &mut out),
+        Command::Peers(args) => args.run(&mut out).map(|()| ExitCode::SUCCESS),
     }
 }
 
