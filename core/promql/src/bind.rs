@@ -3,18 +3,20 @@
 //! Result labels, groups and matches are decided here; running moves numbers only. Rules of
 //! Prometheus 3.14 (`promql/engine.go`: `generateGroupingLabels`, `resultMetric`, `signatureFunc`).
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use model::Labels;
-use model::labels::{METRIC_NAME, put_text};
+use model::labels::METRIC_NAME;
 
 use crate::ast::{BinaryOp, Grouping, Matching};
 use crate::roster::{Roster, SharedRoster, series_index};
+use raw::RawLabels;
 
 mod duplicates;
 mod histogram;
 mod matching;
+mod raw;
 
 pub(crate) use duplicates::DuplicateMap;
 pub(crate) use histogram::BucketMap;
@@ -39,7 +41,7 @@ pub(crate) struct KeyIndex {
     table: HashTable<u32>,
     ends: Vec<usize>,
     bytes: Vec<u8>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 // === impl GroupMap ===
@@ -53,9 +55,9 @@ impl GroupMap {
             return Self { groups: Roster::shared(groups), of: vec![0; roster.len()] };
         }
         let is_without = grouping.is_without;
-        let keep = |name: &str| {
-            let is_listed = grouping.labels.iter().any(|label| label == name);
-            if is_without { !is_listed && name != METRIC_NAME } else { is_listed }
+        let keep = |name: &[u8]| {
+            let is_listed = grouping.labels.iter().any(|label| label.as_bytes() == name);
+            if is_without { !is_listed && name != METRIC_NAME.as_bytes() } else { is_listed }
         };
         let (mut index, mut groups, mut key) = (KeyIndex::default(), vec![], vec![]);
         let of = roster.series.iter().map(|labels| {
@@ -63,7 +65,7 @@ impl GroupMap {
             put_labels(&mut key, labels, keep);
             let group = index.get_or_insert(&key);
             if group as usize == groups.len() {
-                groups.push(labels.retain(keep));
+                groups.push(labels.retain(|name| keep(name.as_bytes())));
             }
             group
         });
@@ -124,7 +126,7 @@ pub(crate) const fn drops_name(op: BinaryOp, is_bool: bool) -> bool {
 /// The labels without the ones that describe a metric.
 #[must_use]
 pub fn without_name(labels: &Labels) -> Labels {
-    if labels.iter().any(|(name, _)| METADATA_LABELS.contains(&name)) {
+    if RawLabels::of(labels).any(|label| describes_metric(label.name)) {
         labels.retain(|name| !METADATA_LABELS.contains(&name))
     } else {
         labels.clone()
@@ -138,17 +140,20 @@ pub fn roster_without_name(roster: &Roster) -> SharedRoster {
 }
 
 /// Appends the labels that `keep` wants, in their encoding.
-pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels, keep: impl Fn(&str) -> bool) {
-    for (name, value) in labels.iter().filter(|(name, _)| keep(name)) {
-        put_text(out, name);
-        put_text(out, value);
+pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels, keep: impl Fn(&[u8]) -> bool) {
+    for label in RawLabels::of(labels).filter(|label| keep(label.name)) {
+        out.extend_from_slice(label.encoded);
     }
 }
 
+fn describes_metric(name: &[u8]) -> bool {
+    METADATA_LABELS.iter().any(|label| label.as_bytes() == name)
+}
+
 /// Whether `name` takes part in a match.
-fn is_matched(matching: &Matching, name: &str) -> bool {
-    let is_listed = matching.labels.iter().any(|label| label == name);
-    if matching.is_on { is_listed } else { !is_listed && name != METRIC_NAME }
+fn is_matched(matching: &Matching, name: &[u8]) -> bool {
+    let is_listed = matching.labels.iter().any(|label| label.as_bytes() == name);
+    if matching.is_on { is_listed } else { !is_listed && name != METRIC_NAME.as_bytes() }
 }
 
 #[cfg(test)]

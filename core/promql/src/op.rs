@@ -90,12 +90,7 @@ pub trait TileProc: Send {
     ///
     /// # Errors
     /// As [`TileProc::push`].
-    fn end(
-        &mut self,
-        input: usize,
-        out: &mut dyn TileSink,
-        rt: &dyn OpRt,
-    ) -> Result<(), OpError>;
+    fn end(&mut self, input: usize, out: &mut dyn TileSink, rt: &dyn OpRt) -> Result<(), OpError>;
 }
 
 /// Where tiles go.

@@ -44,7 +44,7 @@ impl BucketMap {
                 continue;
             };
             key.clear();
-            put_labels(&mut key, labels, |name| name != BUCKET_LABEL);
+            put_labels(&mut key, labels, |name| name != BUCKET_LABEL.as_bytes());
             let histogram = index.get_or_insert(&key);
             if histogram as usize == histograms.len() {
                 let keep = |name: &str| name != BUCKET_LABEL && !METADATA_LABELS.contains(&name);

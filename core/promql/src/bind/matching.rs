@@ -85,7 +85,7 @@ impl MatchTable {
     /// same step. Text of Prometheus (`VectorBinop`).
     pub(crate) fn duplicate_on_right(&self, earlier: u32, later: u32) -> OpError {
         let labels = |series: u32| &self.rights.series[series as usize];
-        let group = labels(later).retain(|name| is_matched(&self.matching, name));
+        let group = labels(later).retain(|name| is_matched(&self.matching, name.as_bytes()));
         let message = format!(
             "found duplicate series for the match group {group} on the right hand-side of the \
              operation: [{}, {}];many-to-many matching not allowed: matching labels must be \

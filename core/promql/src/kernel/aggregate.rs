@@ -121,9 +121,8 @@ impl GroupStates {
         let is_dense = !any(row, |cell| is_absent(*cell));
         let cells = group * self.steps..(group + 1) * self.steps;
         let mut parts = self.parts.iter_mut().map(|part| &mut part[cells.clone()]);
-        let mut state = GroupState {
-            parts: [(); STATE_PARTS_MAX].map(|()| parts.next().unwrap_or_default()),
-        };
+        let mut state =
+            GroupState { parts: [(); STATE_PARTS_MAX].map(|()| parts.next().unwrap_or_default()) };
         let filling = &mut self.groups[group];
         if is_dense && *filling == Filling::Full && state.add_dense(self.op, row) {
             return;
@@ -249,12 +248,7 @@ impl GroupState<'_> {
         }
     }
 
-    fn one<const SPARSE: bool>(
-        &mut self,
-        row: &[f64],
-        empty: f64,
-        add: impl Fn(f64, f64) -> f64,
-    ) {
+    fn one<const SPARSE: bool>(&mut self, row: &[f64], empty: f64, add: impl Fn(f64, f64) -> f64) {
         for (first, value) in self.parts[0].iter_mut().zip(row) {
             let old = if SPARSE && is_absent(*first) { empty } else { *first };
             let new = add(old, *value);
@@ -278,11 +272,7 @@ impl GroupState<'_> {
         }
     }
 
-    fn three<const SPARSE: bool>(
-        &mut self,
-        row: &[f64],
-        add: impl Fn([f64; 3], f64) -> [f64; 3],
-    ) {
+    fn three<const SPARSE: bool>(&mut self, row: &[f64], add: impl Fn([f64; 3], f64) -> [f64; 3]) {
         let [first, second, third] = &mut self.parts;
         let parts = first.iter_mut().zip(second.iter_mut()).zip(third.iter_mut());
         for (((first, second), third), value) in parts.zip(row) {

@@ -97,7 +97,8 @@ fn select_instant(
     let mut end_ms = windows.first_end_ms;
     for cell in row {
         cursor.advance(timestamps_ms, end_ms);
-        let newest = cursor.at.checked_sub(1).filter(|i| timestamps_ms[*i] > end_ms - windows.width_ms);
+        let newest =
+            cursor.at.checked_sub(1).filter(|i| timestamps_ms[*i] > end_ms - windows.width_ms);
         *cell = newest.map_or(ABSENT, |i| values[i]);
         present += usize::from(!is_absent(*cell));
         end_ms += windows.step_ms;
