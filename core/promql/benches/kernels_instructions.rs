@@ -2,6 +2,13 @@
 //!
 //! Each over one series of 240 steps, 20 samples in a window.
 
+#![expect(
+    unused_qualifications,
+    missing_docs,
+    clippy::exit,
+    reason = "the macros write public modules and a main that exits"
+)]
+
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};

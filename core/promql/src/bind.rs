@@ -24,7 +24,7 @@ pub(crate) use matching::{MatchTable, several_on_left};
 
 /// The labels that describe a metric rather than a series; they go when a computation makes
 /// another metric of it.
-pub(crate) const METADATA_LABELS: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
+pub const METADATA_LABELS: [&str; 3] = [METRIC_NAME, "__type__", "__unit__"];
 
 /// Which group each series belongs to.
 #[derive(Debug, Clone)]

@@ -61,18 +61,24 @@ pub fn run_fragment(
         matchers: &fragment.selector.matchers,
         range: fragment.grid.needs(fragment.window.width_ms(), fragment.selector.offset_ms),
     };
-    let scan = source.select(&selection)?;
-    let mut blocks = Blocks { scan, block: SampleBlock::default(), rt, samples_read: 0 };
-    let selected = blocks.scan.roster();
-    if matches!(fragment.window, Window::Samples { .. }) {
-        out.roster(selected)?;
-        run_samples(&mut blocks, out)?;
+    let newest_is_enough =
+        matches!(fragment.window, Window::Instant { .. }) && fragment.grid.steps == 1;
+    let scan = if newest_is_enough {
+        source.select_newest(&selection)?
     } else {
+        source.select(&selection)?
+    };
+    let mut blocks = Blocks { scan, block: SampleBlock::default(), rt, samples_read: 0 };
+    if matches!(fragment.window, Window::Samples { .. }) {
+        out.roster(blocks.scan.roster())?;
+        run_samples(&mut blocks, out)?;
+    } else if let Some(aggregate) = &fragment.aggregate {
+        let map = blocks.scan.groups(&aggregate.grouping, fragment.drops_name());
+        run_groups(fragment, aggregate, map, &mut blocks, out)?;
+    } else {
+        let selected = blocks.scan.roster();
         let roster = if fragment.drops_name() { roster_without_name(&selected) } else { selected };
-        match &fragment.aggregate {
-            None => run_series(fragment, roster, &mut blocks, out)?,
-            Some(aggregate) => run_groups(fragment, aggregate, &roster, &mut blocks, out)?,
-        }
+        run_series(fragment, roster, &mut blocks, out)?;
     }
     Ok(FragmentEnd { samples_read: blocks.samples_read })
 }
@@ -187,11 +193,10 @@ fn run_series(
 fn run_groups(
     fragment: &Fragment,
     aggregate: &PartialAggregate,
-    roster: &SharedRoster,
+    map: GroupMap,
     blocks: &mut Blocks<'_>,
     out: &mut dyn FragmentSink,
 ) -> Result<(), OpError> {
-    let map = GroupMap::bind(roster, &aggregate.grouping);
     let (steps, groups) = (fragment.grid.steps, map.groups.len());
     out.roster(map.groups)?;
     let mut states = GroupStates::reserve(aggregate.op, groups, steps, blocks.rt)?;

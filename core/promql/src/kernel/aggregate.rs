@@ -151,7 +151,14 @@ impl GroupStates {
             );
             return Err(OpError::new(FailureKind::Internal, "err-varve-malformed-tile", message));
         }
-        self.groups[group] = Filling::Mixed;
+        let filling = std::mem::replace(&mut self.groups[group], Filling::Mixed);
+        if filling == Filling::Empty {
+            let cells = group * self.steps..(group + 1) * self.steps;
+            for (part, theirs) in self.parts.iter_mut().zip(state) {
+                part[cells.clone()].copy_from_slice(theirs);
+            }
+            return Ok(());
+        }
         for step in 0..self.steps {
             if is_absent(state[0][step]) {
                 continue;
@@ -216,10 +223,8 @@ impl GroupState<'_> {
             let parts = sums.iter_mut().zip(compensations.iter_mut()).zip(counts.iter_mut());
             for (((sum, compensation), count), value) in parts.zip(row) {
                 if !is_absent(*value) {
-                    let state = [*sum, *compensation, *count];
-                    let is_first = is_absent(*sum);
                     [*sum, *compensation, *count] =
-                        if is_first { [*value, 0.0, 1.0] } else { add_to_average(state, *value) };
+                        add_to_average([*sum, *compensation, *count], *value);
                 }
             }
         } else {
@@ -314,6 +319,9 @@ fn add_to_average(
     [sum, compensation, count]: [f64; STATE_PARTS_MAX],
     value: f64,
 ) -> [f64; STATE_PARTS_MAX] {
+    if count == 0.0 {
+        return [value, 0.0, 1.0];
+    }
     let total = count.abs() + 1.0;
     let (mut mean, mut compensation) = (sum, compensation);
     if count > 0.0 {
