@@ -25,6 +25,7 @@ pub struct Stages {
     cache: SeriesCache,
     limits: LabelLimits,
     decoded: Vec<u8>,
+    decoded_len: usize,
     batch: Batch,
     places: Vec<Option<Place>>,
     frames: Frames,
@@ -53,6 +54,7 @@ impl Stages {
                 value_bytes_max: 2_048,
             },
             decoded: Vec::new(),
+            decoded_len: 0,
             batch: Batch::default(),
             places: Vec::new(),
             frames: Frames::default(),
@@ -62,11 +64,14 @@ impl Stages {
     /// Decompresses a body and keeps the result for the stages that follow.
     pub fn decompress(&mut self, compressed: &[u8]) -> usize {
         let len = decoded_len(compressed, BODY_MAX).expect("a snappy block");
-        decompress(compressed, len, &mut self.decoded).expect("a snappy block").len()
+        self.decoded_len =
+            decompress(compressed, len, &mut self.decoded).expect("a snappy block").len();
+        self.decoded_len
     }
 
-    /// Walks over a decompressed body and hashes labels; returns the number of samples.
-    pub fn walk(&mut self, body: &[u8]) -> usize {
+    /// Walks over the decompressed body and hashes labels; returns the number of samples.
+    pub fn walk(&mut self) -> usize {
+        let body = &self.decoded[..self.decoded_len];
         let hasher = self.cache.hasher(&self.tenant);
         let (mut walk, mut samples) = (Walk::new(body, SAMPLES_MAX), 0);
         while walk.next_batch(&hasher, &mut self.batch, |_| ()).expect("a request") {
@@ -75,9 +80,10 @@ impl Stages {
         samples + self.batch.samples.len()
     }
 
-    /// The fingerprints of a decompressed body.
+    /// The fingerprints of the decompressed body.
     #[must_use]
-    pub fn probes(&mut self, body: &[u8]) -> Probes {
+    pub fn probes(&mut self) -> Probes {
+        let body = &self.decoded[..self.decoded_len];
         let hasher = self.cache.hasher(&self.tenant);
         let (mut walk, mut probes, mut more) = (Walk::new(body, SAMPLES_MAX), Vec::new(), true);
         while more {
@@ -93,8 +99,9 @@ impl Stages {
         batches.map(|batch| self.cache.probe(&self.routes, batch, &mut self.places)).sum()
     }
 
-    /// Walks, probes and scatters a decompressed body; returns the number of samples.
-    pub fn scatter(&mut self, body: &[u8]) -> u64 {
+    /// Walks, probes and scatters the decompressed body; returns the number of samples.
+    pub fn scatter(&mut self) -> u64 {
+        let body = &self.decoded[..self.decoded_len];
         let scatter = Scatter {
             tenant: &self.tenant,
             routes: &self.routes,

@@ -174,7 +174,10 @@ async fn write(State(door): State<Arc<Door>>, request: Request) -> Response {
 /// first reason come first, because a sender logs only the beginning.
 fn partly_refused(verdict: &Verdict) -> Option<Refused> {
     let (refused, first) = verdict.refusals.failing()?;
-    let mut text = format!("{refused} of {} samples refused: {}", verdict.samples, first.text);
+    let mut text = match refused {
+        0 => first.text.clone(),
+        _ => format!("{refused} of {} samples refused: {}", verdict.samples, first.text),
+    };
     text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
     Some(Refused::Failure(Failure::new(FailureKind::Invalid, first.reason.id(), text)))
 }

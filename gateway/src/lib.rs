@@ -35,5 +35,13 @@ mod remote_write;
 mod role;
 mod series_cache;
 
+#[cfg(test)]
+#[path = "../tests/support/partitions.rs"]
+mod partitions;
+#[cfg(test)]
+#[path = "../tests/support/request.rs"]
+#[expect(dead_code, reason = "the integration tests use the rest")]
+mod request;
+
 pub use config::Config;
 pub use role::{Error, Gateway};

@@ -12,7 +12,7 @@ use model::shard::slot_of;
 use model::{Slot, TenantId};
 
 use super::{Verdict, WriteError};
-use crate::remote_write::labels::{LabelLimits, LabelReader};
+use crate::remote_write::labels::{LabelLimits, RawLabels};
 use crate::remote_write::refusal::{Reason, Refusal, Refusals};
 use crate::remote_write::walk::{Batch, RawMetadata, Walk, Walked};
 use crate::series_cache::{Fingerprint, Place, SeriesCache};
@@ -64,7 +64,7 @@ pub(crate) struct Frames {
     lanes: Vec<Lane>,
     batch: Batch,
     places: Vec<Option<Place>>,
-    labels: LabelReader,
+    encoded: Vec<u8>,
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
 }
@@ -156,7 +156,7 @@ impl Scatter<'_> {
         frames: &mut Frames,
         refusals: &mut Refusals,
     ) -> Result<(), WriteError> {
-        let Frames { lanes, batch, places, labels, .. } = frames;
+        let Frames { lanes, batch, places, encoded, .. } = frames;
         let mut samples = batch.samples.as_slice();
         for (i, (walked, place)) in batch.series.iter().zip(places.iter()).enumerate() {
             let (own, rest) = samples.split_at(walked.samples as usize);
@@ -169,11 +169,13 @@ impl Scatter<'_> {
                     let fields = batch.labels(body, walked);
                     let series =
                         Unknown { walked, fields, print: batch.fingerprints[i], samples: own };
-                    self.add_unknown(&series, share, lanes, labels, refusals)?;
+                    self.add_unknown(&series, share, lanes, encoded, refusals)?;
                 }
             }
         }
-        lanes.iter_mut().for_each(Lane::close_if_full);
+        for lane in lanes {
+            lane.close_if_full();
+        }
         Ok(())
     }
 
@@ -182,23 +184,25 @@ impl Scatter<'_> {
         series: &Unknown<'_>,
         share: Share,
         lanes: &mut [Lane],
-        labels: &mut LabelReader,
+        encoded: &mut Vec<u8>,
         refusals: &mut Refusals,
     ) -> Result<(), WriteError> {
         let Unknown { walked, fields, print, samples } = *series;
-        let slot = match labels.read(fields, walked.offset(), self.tenant, self.label_limits)? {
-            Ok(slot) => slot,
+        let raw = RawLabels::read(fields, walked.offset())?;
+        let labels = match raw.check(self.label_limits) {
+            Ok(labels) => labels,
             Err(refusal) => {
                 refusals.add(refusal, walked.things());
                 return Ok(());
             }
         };
         if walked.histograms > 0 {
-            refusals.add(labels.refuse_histograms(fields), u64::from(walked.histograms));
+            refusals.add(raw.refuse_histograms(), u64::from(walked.histograms));
         }
-        let position = self.position(slot)?;
+        let position = self.position(labels.slot(self.tenant))?;
         if share.has(position) && !samples.is_empty() {
-            lanes[usize::from(position)].push_new(labels.encoded(), print, samples);
+            labels.encode(encoded);
+            lanes[usize::from(position)].push_new(encoded, print, samples);
         }
         Ok(())
     }
@@ -304,20 +308,28 @@ impl Lane {
 
     /// Adds a series with its labels; again in each frame that its samples need.
     fn push_new(&mut self, labels: &[u8], print: Fingerprint, samples: &[(i64, f64)]) {
+        let mut series = None;
         for some in samples.chunks(SAMPLES_AT_ONCE) {
-            let series = FrameRef::New(self.builder.add_series(labels));
-            self.new.push(print);
+            let known = *series.get_or_insert_with(|| {
+                self.new.push(print);
+                FrameRef::New(self.builder.add_series(labels))
+            });
             for (timestamp_ms, value) in some {
-                self.builder.push(series, *timestamp_ms, *value);
+                self.builder.push(known, *timestamp_ms, *value);
             }
-            self.close_if_full();
+            if self.close_if_full() {
+                series = None;
+            }
         }
     }
 
-    fn close_if_full(&mut self) {
-        if self.builder.bytes() >= FRAME_BYTES_MAX {
+    /// Says whether it was full.
+    fn close_if_full(&mut self) -> bool {
+        let is_full = self.builder.bytes() >= FRAME_BYTES_MAX;
+        if is_full {
             self.close();
         }
+        is_full
     }
 
     fn close(&mut self) {

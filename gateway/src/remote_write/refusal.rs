@@ -98,9 +98,12 @@ impl Refusals {
         self.by_reason.iter().map(|(reason, n)| (*reason, *n))
     }
 
-    /// How many things make the request fail, and the first one.
+    /// How many samples make the request fail, and the first reason; with 0 it is metadata alone.
     pub(crate) fn failing(&self) -> Option<(u64, &Refusal)> {
-        let n = self.by_reason().filter(|(r, _)| r.fails_the_request()).map(|(_, n)| n).sum();
+        let is_sample = |reason: Reason| {
+            !matches!(reason, Reason::ExemplarsUnsupported | Reason::InvalidMetadata)
+        };
+        let n = self.by_reason().filter(|(reason, _)| is_sample(*reason)).map(|(_, n)| n).sum();
         self.first.as_ref().map(|first| (n, first))
     }
 }

@@ -249,15 +249,13 @@ fn offset32(offset: usize) -> u32 {
 /// to [`Batch::take_rest`].
 #[inline]
 fn labels_run(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some([LABEL_TAG, len @ 0..0x80]) = bytes.get(at..at + 2) {
-        let end = at + 2 + usize::from(*len);
-        if end > bytes.len() {
-            break;
-        }
-        at = end;
+    let mut rest = bytes;
+    while let [LABEL_TAG, len @ 0..0x80, tail @ ..] = rest
+        && let Some(after) = tail.get(usize::from(*len)..)
+    {
+        rest = after;
     }
-    at
+    bytes.len() - rest.len()
 }
 
 /// A sample field exactly as Prometheus writes it (value, then timestamp, no more), and its length.

@@ -80,7 +80,7 @@ impl Table {
                 series: place.series.0,
                 position: place.position,
                 is_used: true,
-                was_hit: AtomicBool::new(true),
+                was_hit: AtomicBool::new(false),
             };
         }
         evicted
@@ -100,15 +100,22 @@ impl Table {
         CacheSize { entries: self.entries, bytes: self.slots.capacity() * size_of::<Slot>() }
     }
 
-    /// Forgets what was not hit since the last sweep. When that frees less than an eighth, an
-    /// eighth of the rest goes too, so that sweeps stay rare.
+    /// Makes room for an eighth of the table, so that sweeps stay rare: forgets a quarter of what was
+    /// not hit since the last sweep; if that is too little, all of it; if that is, an eighth of
+    /// everything. Forgetting all that was not hit at once would empty a table that is slightly too
+    /// small for its series again and again.
     fn sweep(&mut self) -> usize {
         let before = self.entries;
-        self.rebuild(self.slots.len(), |slot| slot.was_hit.load(Ordering::Relaxed));
         self.sweeps = self.sweeps.wrapping_add(1);
-        let victim = self.sweeps % 8;
-        if self.entries > self.entries_max / 8 * 7 {
-            self.rebuild(self.slots.len(), |slot| slot.key[1] % 8 != victim);
+        let sweeps = self.sweeps;
+        let enough = self.entries_max / 8 * 7;
+        let was_hit = |slot: &Slot| slot.was_hit.load(Ordering::Relaxed);
+        self.rebuild(self.slots.len(), |slot| was_hit(slot) || slot.key[1] % 4 != sweeps % 4);
+        if self.entries > enough {
+            self.rebuild(self.slots.len(), was_hit);
+        }
+        if self.entries > enough {
+            self.rebuild(self.slots.len(), |slot| slot.key[1] % 8 != sweeps % 8);
         }
         if self.entries >= self.entries_max {
             self.rebuild(self.slots.len(), |_| false); // A table of a handful of entries.
@@ -149,3 +156,6 @@ impl Table {
         ((u64::from(key[0]) * self.slots.len() as u64) >> 32) as usize
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,13 @@
 
 use super::request::{TimeSeries, WriteRequest, series};
 
-pub const SAMPLES_PER_REQUEST: usize = 2_000;
+pub(crate) const SAMPLES_PER_REQUEST: usize = 2_000;
 const HOSTS: usize = 100;
 const SERIES_PER_HOST: usize = 1_000;
 const MODES: [&str; 4] = ["idle", "iowait", "system", "user"];
 
 /// The requests of one scrape of all hosts.
-pub fn scrape(timestamp_ms: i64) -> Vec<WriteRequest> {
+pub(crate) fn scrape(timestamp_ms: i64) -> Vec<WriteRequest> {
     let all: Vec<_> = (0..HOSTS * SERIES_PER_HOST).map(|i| one(i, timestamp_ms)).collect();
     let requests = all.chunks(SAMPLES_PER_REQUEST);
     requests.map(|some| WriteRequest { timeseries: some.to_vec(), metadata: vec![] }).collect()

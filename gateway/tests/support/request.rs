@@ -5,76 +5,76 @@
 use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
-pub struct WriteRequest {
+pub(crate) struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
-    pub timeseries: Vec<TimeSeries>,
+    pub(crate) timeseries: Vec<TimeSeries>,
     #[prost(message, repeated, tag = "3")]
-    pub metadata: Vec<Metadata>,
+    pub(crate) metadata: Vec<Metadata>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct TimeSeries {
+pub(crate) struct TimeSeries {
     #[prost(message, repeated, tag = "1")]
-    pub labels: Vec<Label>,
+    pub(crate) labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
-    pub exemplars: Vec<Exemplar>,
+    pub(crate) exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "4")]
-    pub histograms: Vec<Histogram>,
+    pub(crate) histograms: Vec<Histogram>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Label {
+pub(crate) struct Label {
     #[prost(string, tag = "1")]
-    pub name: String,
+    pub(crate) name: String,
     #[prost(string, tag = "2")]
-    pub value: String,
+    pub(crate) value: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Sample {
+pub(crate) struct Sample {
     #[prost(double, tag = "1")]
-    pub value: f64,
+    pub(crate) value: f64,
     #[prost(int64, tag = "2")]
-    pub timestamp: i64,
+    pub(crate) timestamp: i64,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Exemplar {
+pub(crate) struct Exemplar {
     #[prost(message, repeated, tag = "1")]
-    pub labels: Vec<Label>,
+    pub(crate) labels: Vec<Label>,
     #[prost(double, tag = "2")]
-    pub value: f64,
+    pub(crate) value: f64,
     #[prost(int64, tag = "3")]
-    pub timestamp: i64,
+    pub(crate) timestamp: i64,
 }
 
 /// Of a histogram only what makes it one.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Histogram {
+pub(crate) struct Histogram {
     #[prost(uint64, tag = "1")]
-    pub count: u64,
+    pub(crate) count: u64,
     #[prost(double, tag = "3")]
-    pub sum: f64,
+    pub(crate) sum: f64,
     #[prost(sint32, tag = "4")]
-    pub schema: i32,
+    pub(crate) schema: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Metadata {
+pub(crate) struct Metadata {
     #[prost(int32, tag = "1")]
-    pub kind: i32,
+    pub(crate) kind: i32,
     #[prost(string, tag = "2")]
-    pub family: String,
+    pub(crate) family: String,
     #[prost(string, tag = "4")]
-    pub help: String,
+    pub(crate) help: String,
     #[prost(string, tag = "5")]
-    pub unit: String,
+    pub(crate) unit: String,
 }
 
 /// A series with samples.
-pub fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
+pub(crate) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
     let label = |(name, value): &(&str, &str)| Label {
         name: (*name).to_owned(),
         value: (*value).to_owned(),
@@ -88,11 +88,11 @@ pub fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
 }
 
 /// The request as it goes over the network.
-pub fn body(request: &WriteRequest) -> Vec<u8> {
+pub(crate) fn body(request: &WriteRequest) -> Vec<u8> {
     snappy(&request.encode_to_vec())
 }
 
 /// One snappy block.
-pub fn snappy(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn snappy(bytes: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(bytes).expect("less than 4 GiB")
 }
