@@ -59,7 +59,7 @@ fn grouping_has_no_place_in_set_operators() {
 #[test]
 fn arguments_have_the_types_and_number_that_functions_want() {
     for (text, expected) in [
-        ("floor()", "1:1 expected 1 argument(s) in call to \"floor\", got 0"),
+        ("ceil()", "1:1 expected 1 argument(s) in call to \"ceil\", got 0"),
         ("time(x)", "1:1 expected 0 argument(s) in call to \"time\", got 1"),
         ("hour(x, x, x)", "1:1 expected at most 1 argument(s) in call to \"hour\", got 3"),
         ("label_join(x)", "1:1 expected at least 3 argument(s) in call to \"label_join\", got 1"),
