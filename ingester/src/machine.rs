@@ -10,13 +10,14 @@
 
 use std::fmt::Debug;
 
-use crate::storage::StateBatch;
+use crate::storage::{StateBatch, StorageError};
 
 /// What a Raft group replicates.
 ///
-/// `apply`, `checkpoint` and `checkpoint_done` are called by one task a group, never concurrently
-/// with each other; readers run beside them, so the machine brings its own lock. All of them may
-/// block on the state store for a moment and none may wait for anything else.
+/// `apply` and `checkpoint` are called by one task a group, in log order. `checkpoint_done` comes
+/// from another task once the flush is over, possibly beside an `apply`, and readers run beside all
+/// of them; so the machine brings its own lock. The calls may block on the state store for a moment
+/// and must not wait for anything else.
 pub(crate) trait Machine: Debug + Send + Sync + 'static {
     /// What the proposer of a command gets back.
     type Reply: Clone + Debug + Default + Send + Sync + 'static;
@@ -34,10 +35,19 @@ pub(crate) trait Machine: Debug + Send + Sync + 'static {
     /// apply; the flush follows while applies go on.
     fn checkpoint(&self, batch: &mut StateBatch) -> Checkpointed;
 
-    /// The batch of `checkpointed` is on disk: what it holds may leave memory, and what it wrote
-    /// need not be written again. Not called when the flush failed; the next checkpoint then
-    /// has to contain these changes again.
+    /// The batch of `checkpointed` is on disk: what it holds may leave memory, and what has not
+    /// changed since need not be written again. Not called when the flush failed; the next
+    /// checkpoint then has to contain these changes again.
     fn checkpoint_done(&self, checkpointed: Checkpointed);
+
+    /// Another replica's checkpoint has taken the place of this one's in the state store: forget
+    /// everything and read it again.
+    ///
+    /// # Errors
+    /// Always, unless the machine can do that; a group of one replica never asks for it.
+    fn reload(&self) -> Result<(), StorageError> {
+        Err(StorageError::Closed)
+    }
 }
 
 /// Names one checkpoint to the machine that made it, e.g. by a counter of its own.

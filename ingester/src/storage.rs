@@ -11,6 +11,13 @@
 //! Invariant: a write to the state store becomes durable only together with every write before it,
 //! in all columns. So whatever a restart finds is the state store as it stood at one instant.
 
+pub(crate) mod keys;
+pub(crate) mod log;
+#[cfg(test)]
+pub(crate) mod memory;
+pub(crate) mod rocks;
+pub(crate) mod slow;
+
 use std::fmt::Debug;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -57,6 +64,9 @@ pub(crate) enum StorageError {
         /// The engine's words.
         reason: String,
     },
+    /// The log writer has been stopped.
+    #[error("the raft log is closed: the node is stopping")]
+    Closed,
     /// A read or a write failed.
     #[error("{operation} in {} failed: {reason}", path.display())]
     Io {
@@ -67,13 +77,14 @@ pub(crate) enum StorageError {
         /// The engine's words.
         reason: String,
     },
-    /// Bytes were read that this code did not write so.
-    #[error("{what} in {} is damaged: {reason}", path.display())]
-    Corrupt {
+    /// Bytes were read that are not those that were written.
+    #[error(
+        "{what} is damaged: {reason}; `varve recover --storage.path=…` shows what would be lost and \
+         cuts it"
+    )]
+    Damaged {
         /// Which record.
         what: String,
-        /// The database's folder.
-        path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },

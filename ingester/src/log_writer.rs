@@ -1,0 +1,315 @@
+//! One writer for the raft logs of a node: whatever piled up becomes one batch and one fdatasync.
+//!
+//! ```text
+//!  group ─┐              ┌────────────┐  batch   ┌──────────┐
+//!  group ─┼─► queue ────►│ log-write  ├─────────►│ LogStore │
+//!  group ─┘  (bytes      └─────┬──────┘          └────▲─────┘
+//!             bounded)         │ callbacks            │ sync
+//!                              ▼                      │
+//!                        ┌────────────┐               │
+//!    io_completed, ◄─────┤  log-sync  ├───────────────┘
+//!    in order            └────────────┘
+//! ```
+//!
+//! While one fdatasync runs, the first thread goes on writing and the callbacks gather for the next
+//! one; that is all the batching there is, and no timer is involved.
+//!
+//! Invariant: a callback hears `Ok` only after a sync that began after its write had returned. After
+//! a failed write or sync nothing is ever acknowledged again: what a kernel did with pages that it
+//! could not write is unknowable, so the process has to end and recover from what the disk holds.
+
+use std::sync::Arc;
+
+use chassis::Tasks;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::Semaphore;
+use tracing::error;
+
+use crate::metrics::LogMetrics;
+use crate::storage::StorageError;
+use crate::storage::log::{LogOp, LogStore};
+
+/// What may wait to be written; beyond it `submit` waits, and with it the groups.
+const QUEUE_BYTES: u32 = 32 << 20;
+/// What one batch takes from the queue.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Told once the changes are durable, or that they never will be.
+pub(crate) type Done = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
+
+/// Called when the log cannot be written any more. The default aborts the process.
+pub(crate) type OnFatal = Box<dyn Fn(&StorageError) + Send + Sync>;
+
+/// A handle to the writer; the writer ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub(crate) struct LogWriter {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn LogStore>,
+    metrics: LogMetrics,
+    on_fatal: OnFatal,
+    /// Bytes that the queue has room for.
+    room: Semaphore,
+    writes: Mutex<Queue<Submission>>,
+    write_wakes: Condvar,
+    syncs: Mutex<Queue<Done>>,
+    sync_wakes: Condvar,
+}
+
+struct Submission {
+    ops: Vec<LogOp>,
+    bytes: u32,
+    done: Option<Done>,
+}
+
+struct Queue<T> {
+    items: Vec<T>,
+    end: Option<End>,
+}
+
+#[derive(Clone)]
+enum End {
+    Closed,
+    Failed(StorageError),
+}
+
+// === impl LogWriter ===
+
+impl LogWriter {
+    /// Starts the writer's two threads over `store`.
+    ///
+    /// # Errors
+    /// When the system has no thread to give.
+    pub(crate) fn start(
+        store: Arc<dyn LogStore>,
+        tasks: &Tasks,
+        metrics: LogMetrics,
+        on_fatal: OnFatal,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            store,
+            metrics,
+            on_fatal,
+            room: Semaphore::new(QUEUE_BYTES as usize),
+            writes: Mutex::new(Queue::new()),
+            write_wakes: Condvar::new(),
+            syncs: Mutex::new(Queue::new()),
+            sync_wakes: Condvar::new(),
+        });
+        let (writer, syncer) = (Arc::clone(&shared), Arc::clone(&shared));
+        tasks.spawn_thread("log-write", move || writer.write_loop())?;
+        tasks.spawn_thread("log-sync", move || syncer.sync_loop())?;
+        Ok(Self { handle: Arc::new(Handle { shared }) })
+    }
+
+    /// What production does when the log cannot be written.
+    pub(crate) fn abort_process() -> OnFatal {
+        Box::new(|failure| {
+            error!(%failure, "the raft log cannot be written; the process aborts without an ack");
+            std::process::abort();
+        })
+    }
+
+    /// Queues changes; they are written together, after everything queued before them. `done` hears
+    /// when they are durable; without it they are written but nothing is synced on their account.
+    ///
+    /// Waits while the queue is full.
+    ///
+    /// # Errors
+    /// When the writer has failed or has been closed; `done` is not called then.
+    pub(crate) async fn submit(
+        &self,
+        ops: Vec<LogOp>,
+        done: Option<Done>,
+    ) -> Result<(), StorageError> {
+        let shared = &self.handle.shared;
+        let bytes = ops.iter().map(LogOp::bytes).sum::<usize>();
+        let bytes = u32::try_from(bytes).unwrap_or(QUEUE_BYTES).min(QUEUE_BYTES);
+        let room = shared.room.acquire_many(bytes).await;
+        let room = room.map_err(|_| shared.ended())?;
+        let mut writes = shared.writes.lock();
+        if writes.end.is_some() {
+            drop(writes);
+            return Err(shared.ended());
+        }
+        // Given back by the writing thread once the changes have left the queue.
+        room.forget();
+        writes.items.push(Submission { ops, bytes, done });
+        shared.write_wakes.notify_one();
+        Ok(())
+    }
+
+    /// As [`LogWriter::submit`], and waits until the changes are durable.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub(crate) async fn submit_durable(&self, ops: Vec<LogOp>) -> Result<(), StorageError> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let done: Done = Box::new(move |outcome| {
+            // A caller that went away has no use for the outcome.
+            sender.send(outcome).ok();
+        });
+        self.submit(ops, Some(done)).await?;
+        receiver.await.unwrap_or_else(|_| Err(self.handle.shared.ended()))
+    }
+
+    /// The store that is written to, for reads.
+    pub(crate) fn store(&self) -> &Arc<dyn LogStore> {
+        &self.handle.shared.store
+    }
+}
+
+// === impl Handle ===
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.end(&End::Closed);
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn write_loop(&self) {
+        while let Some(submissions) = self.next_writes() {
+            let mut ops = Vec::with_capacity(submissions.len());
+            let mut bytes = 0;
+            let mut done = Vec::with_capacity(submissions.len());
+            for submission in submissions {
+                ops.extend(submission.ops);
+                bytes += submission.bytes as usize;
+                done.extend(submission.done);
+            }
+            let outcome = self.store.write(&ops);
+            drop(ops);
+            self.room.add_permits(bytes);
+            self.metrics.batch_bytes.observe(bytes as f64);
+            match outcome {
+                Ok(()) => self.hand_to_sync(done),
+                Err(failure) => self.fail(&failure, done),
+            }
+        }
+        // The syncing thread finishes what was handed to it and ends too.
+        let mut syncs = self.syncs.lock();
+        syncs.end.get_or_insert(End::Closed);
+        self.sync_wakes.notify_one();
+    }
+
+    /// The next batch, in order; `None` when there is nothing left and never will be.
+    fn next_writes(&self) -> Option<Vec<Submission>> {
+        let mut writes = self.writes.lock();
+        while writes.items.is_empty() {
+            if writes.end.is_some() {
+                return None;
+            }
+            self.write_wakes.wait(&mut writes);
+        }
+        let mut bytes = 0;
+        let fits = |submission: &&Submission| {
+            let first = bytes == 0;
+            bytes += submission.bytes as usize;
+            first || bytes <= BATCH_BYTES
+        };
+        let count = writes.items.iter().take_while(fits).count();
+        let rest = writes.items.split_off(count);
+        Some(std::mem::replace(&mut writes.items, rest))
+    }
+
+    fn hand_to_sync(&self, done: Vec<Done>) {
+        if done.is_empty() {
+            return;
+        }
+        let mut syncs = self.syncs.lock();
+        if let Some(End::Failed(failure)) = syncs.end.clone() {
+            drop(syncs);
+            complete(done, &Err(failure));
+            return;
+        }
+        syncs.items.extend(done);
+        self.sync_wakes.notify_one();
+    }
+
+    fn sync_loop(&self) {
+        while let Some(done) = self.next_syncs() {
+            let started = tokio::time::Instant::now();
+            let outcome = self.store.sync();
+            self.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
+            match outcome {
+                Ok(()) => complete(done, &Ok(())),
+                Err(failure) => self.fail(&failure, done),
+            }
+        }
+    }
+
+    /// Every callback whose write has returned; `None` when there will be no more.
+    fn next_syncs(&self) -> Option<Vec<Done>> {
+        let mut syncs = self.syncs.lock();
+        while syncs.items.is_empty() {
+            if syncs.end.is_some() {
+                return None;
+            }
+            self.sync_wakes.wait(&mut syncs);
+        }
+        Some(std::mem::take(&mut syncs.items))
+    }
+
+    fn fail(&self, failure: &StorageError, mut unheard: Vec<Done>) {
+        self.end(&End::Failed(failure.clone()));
+        {
+            let mut syncs = self.syncs.lock();
+            syncs.end = Some(End::Failed(failure.clone()));
+            unheard.append(&mut syncs.items);
+            self.sync_wakes.notify_one();
+        }
+        (self.on_fatal)(failure);
+        let queued = std::mem::take(&mut self.writes.lock().items);
+        unheard.extend(queued.into_iter().filter_map(|submission| submission.done));
+        complete(unheard, &Err(failure.clone()));
+    }
+
+    /// Takes nothing new from now on; the first reason stays.
+    fn end(&self, end: &End) {
+        let mut writes = self.writes.lock();
+        writes.end.get_or_insert_with(|| end.clone());
+        self.room.close();
+        self.write_wakes.notify_one();
+    }
+
+    fn ended(&self) -> StorageError {
+        match &self.writes.lock().end {
+            Some(End::Failed(failure)) => failure.clone(),
+            Some(End::Closed) | None => StorageError::Closed,
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let queued = self.writes.lock().items.len();
+        f.debug_struct("Shared").field("store", &self.store).field("queued", &queued).finish()
+    }
+}
+
+// === impl Queue ===
+
+impl<T> Queue<T> {
+    const fn new() -> Self {
+        Self { items: Vec::new(), end: None }
+    }
+}
+
+fn complete(done: Vec<Done>, outcome: &Result<(), StorageError>) {
+    for callback in done {
+        callback(outcome.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests;
