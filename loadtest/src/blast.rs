@@ -83,6 +83,8 @@ pub struct Report {
 /// Percentiles in milliseconds.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Latency {
+    /// Fastest.
+    pub min: f64,
     /// Median.
     pub p50: f64,
     /// 90th percentile.
@@ -358,7 +360,7 @@ impl Latency {
             let rank = (latencies_us.len() * percent / 100).min(latencies_us.len().max(1) - 1);
             latencies_us.get(rank).map_or(0.0, |us| f64::from(*us) / 1000.0)
         };
-        Self { p50: at(50), p90: at(90), p99: at(99), max: at(100) }
+        Self { min: at(0), p50: at(50), p90: at(90), p99: at(99), max: at(100) }
     }
 }
 
