@@ -113,6 +113,22 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// The same as bytes, which spares the texts' validation.
+    #[must_use]
+    pub fn raw(&self) -> RawLabels<'_> {
+        RawLabels(&self.0)
+    }
+
+    /// These labels without those for whose names `keep` says no.
+    #[must_use]
+    pub fn retain_raw(&self, mut keep: impl FnMut(&[u8]) -> bool) -> Self {
+        let mut bytes = Vec::with_capacity(self.0.len());
+        for label in self.raw().filter(|label| keep(label.name)) {
+            bytes.extend_from_slice(label.encoded);
+        }
+        Self(Arc::from(bytes))
+    }
+
     /// These labels without those for which `keep` says no.
     #[must_use]
     pub fn retain(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
@@ -217,7 +233,38 @@ impl<'a> Iterator for LabelsIter<'a> {
     }
 }
 
+/// One label as bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawLabel<'a> {
+    /// The name.
+    pub name: &'a [u8],
+    /// Name and value as they are encoded.
+    pub encoded: &'a [u8],
+}
+
+/// Labels as bytes, in ascending order of name.
+#[derive(Debug, Clone)]
+pub struct RawLabels<'a>(&'a [u8]);
+
+impl<'a> Iterator for RawLabels<'a> {
+    type Item = RawLabel<'a>;
+
+    fn next(&mut self) -> Option<RawLabel<'a>> {
+        // As above, an encoding that is not empty has a name and a value.
+        let (name, rest) = take_bytes(self.0).ok()?;
+        let (_, rest) = take_bytes(rest).ok()?;
+        let (encoded, _) = self.0.split_at(self.0.len() - rest.len());
+        self.0 = rest;
+        Some(RawLabel { name, encoded })
+    }
+}
+
 fn take_text(bytes: &[u8]) -> Result<(&str, &[u8]), LabelsError> {
+    let (text, rest) = take_bytes(bytes)?;
+    Ok((std::str::from_utf8(text).map_err(|_| LabelsError::NotUtf8)?, rest))
+}
+
+fn take_bytes(bytes: &[u8]) -> Result<(&[u8], &[u8]), LabelsError> {
     let (len, rest) = match bytes {
         [255, a, b, c, rest @ ..] => {
             (usize::from(*a) | usize::from(*b) << 8 | usize::from(*c) << 16, rest)
@@ -225,8 +272,7 @@ fn take_text(bytes: &[u8]) -> Result<(&str, &[u8]), LabelsError> {
         [255, ..] | [] => return Err(LabelsError::Truncated),
         [len, rest @ ..] => (usize::from(*len), rest),
     };
-    let (text, rest) = rest.split_at_checked(len).ok_or(LabelsError::Truncated)?;
-    Ok((std::str::from_utf8(text).map_err(|_| LabelsError::NotUtf8)?, rest))
+    rest.split_at_checked(len).ok_or(LabelsError::Truncated)
 }
 
 /// Appends one text with its length; texts beyond [`LABEL_BYTES_MAX`] are the caller's to refuse.
@@ -345,7 +391,12 @@ mod tests {
             let labels = Labels::from_pairs(&pairs);
             prop_assert_eq!(Labels::from_encoded(labels.encoded()).unwrap(), labels.clone());
             let back: Vec<_> = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-            prop_assert_eq!(back, pairs.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(back, pairs.clone().into_iter().collect::<Vec<_>>());
+            let names: Vec<&[u8]> = labels.raw().map(|label| label.name).collect();
+            prop_assert_eq!(names, pairs.keys().map(String::as_bytes).collect::<Vec<_>>());
+            let is_short = |name: &[u8]| name.len() < 100;
+            let short = labels.retain(|name| is_short(name.as_bytes()));
+            prop_assert_eq!(labels.retain_raw(is_short), short);
         }
     }
 }

@@ -11,12 +11,10 @@ use model::labels::METRIC_NAME;
 
 use crate::ast::{BinaryOp, Grouping, Matching};
 use crate::roster::{Roster, SharedRoster, series_index};
-use raw::RawLabels;
 
 mod duplicates;
 mod histogram;
 mod matching;
-mod raw;
 
 pub(crate) use duplicates::DuplicateMap;
 pub(crate) use histogram::BucketMap;
@@ -47,9 +45,9 @@ pub(crate) struct KeyIndex {
 // === impl GroupMap ===
 
 impl GroupMap {
-    /// Groups the series of `roster`.
+    /// Groups the series of `roster`; as if they had lost their names, if `drops_name`.
     #[must_use]
-    pub fn bind(roster: &Roster, grouping: &Grouping) -> Self {
+    pub fn bind(roster: &Roster, grouping: &Grouping, drops_name: bool) -> Self {
         if !grouping.is_without && grouping.labels.is_empty() {
             let groups = if roster.is_empty() { vec![] } else { vec![Labels::empty()] };
             return Self { groups: Roster::shared(groups), of: vec![0; roster.len()] };
@@ -57,7 +55,9 @@ impl GroupMap {
         let is_without = grouping.is_without;
         let keep = |name: &[u8]| {
             let is_listed = grouping.labels.iter().any(|label| label.as_bytes() == name);
-            if is_without { !is_listed && name != METRIC_NAME.as_bytes() } else { is_listed }
+            let is_kept =
+                if is_without { !is_listed && name != METRIC_NAME.as_bytes() } else { is_listed };
+            is_kept && !(drops_name && describes_metric(name))
         };
         let (mut index, mut groups, mut key) = (KeyIndex::default(), vec![], vec![]);
         let of = roster.series.iter().map(|labels| {
@@ -65,7 +65,7 @@ impl GroupMap {
             put_labels(&mut key, labels, keep);
             let group = index.get_or_insert(&key);
             if group as usize == groups.len() {
-                groups.push(labels.retain(|name| keep(name.as_bytes())));
+                groups.push(labels.retain_raw(keep));
             }
             group
         });
@@ -126,8 +126,8 @@ pub(crate) const fn drops_name(op: BinaryOp, is_bool: bool) -> bool {
 /// The labels without the ones that describe a metric.
 #[must_use]
 pub fn without_name(labels: &Labels) -> Labels {
-    if RawLabels::of(labels).any(|label| describes_metric(label.name)) {
-        labels.retain(|name| !METADATA_LABELS.contains(&name))
+    if labels.raw().any(|label| describes_metric(label.name)) {
+        labels.retain_raw(|name| !describes_metric(name))
     } else {
         labels.clone()
     }
@@ -141,7 +141,7 @@ pub fn roster_without_name(roster: &Roster) -> SharedRoster {
 
 /// Appends the labels that `keep` wants, in their encoding.
 pub(crate) fn put_labels(out: &mut Vec<u8>, labels: &Labels, keep: impl Fn(&[u8]) -> bool) {
-    for label in RawLabels::of(labels).filter(|label| keep(label.name)) {
+    for label in labels.raw().filter(|label| keep(label.name)) {
         out.extend_from_slice(label.encoded);
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     fn group(is_without: bool, by: &[&str]) -> (Vec<String>, Vec<u32>) {
         let grouping =
             Grouping { is_without, labels: by.iter().map(|l| (*l).to_owned()).collect() };
-        let map = GroupMap::bind(&roster(), &grouping);
+        let map = GroupMap::bind(&roster(), &grouping, false);
         (map.groups.series.iter().map(ToString::to_string).collect(), map.of)
     }
 
@@ -199,8 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn names_that_were_dropped_make_no_groups() {
+        let by = Grouping { is_without: false, labels: vec![METRIC_NAME.to_owned()] };
+        let map = GroupMap::bind(&roster(), &by, true);
+        assert_eq!((map.groups.series.clone(), map.of), (vec![Labels::empty()], vec![0, 0, 0]));
+    }
+
+    #[test]
     fn no_series_make_no_group() {
-        let map = GroupMap::bind(&Roster::default(), &Grouping::default());
+        let map = GroupMap::bind(&Roster::default(), &Grouping::default(), false);
         assert!(map.groups.is_empty());
     }
 
@@ -212,7 +219,7 @@ mod tests {
             labels(&[("a", "x"), ("b", "y")]),
         ]);
         let by = Grouping { is_without: false, labels: vec!["a".to_owned(), "b".to_owned()] };
-        assert_eq!(GroupMap::bind(&roster, &by).of, [0, 1]);
+        assert_eq!(GroupMap::bind(&roster, &by, false).of, [0, 1]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use model::{Matcher, TenantId, TimeRange, TimestampMs};
 
+use crate::ast::Grouping;
+use crate::bind::GroupMap;
 use crate::op::OpError;
 use crate::roster::SharedRoster;
 
@@ -57,6 +59,13 @@ pub trait SampleSource {
 pub trait SampleScan {
     /// The series that were found, in the order in which blocks will name them.
     fn roster(&self) -> SharedRoster;
+
+    /// The groups of these series, as [`GroupMap::bind`] forms them; with `drops_name`, after they
+    /// have lost the labels that describe a metric. A source that knows labels by number can tell
+    /// groups apart without writing down the labels of every series.
+    fn groups(&self, grouping: &Grouping, drops_name: bool) -> GroupMap {
+        GroupMap::bind(&self.roster(), grouping, drops_name)
+    }
 
     /// Clears `block` and fills it with the next series, about `samples_hint` samples.
     /// Returns `false` when there is none left. Series without samples in range may be left out.

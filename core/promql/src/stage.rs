@@ -262,7 +262,7 @@ impl Binder<'_> {
             }
             FinalStage::Aggregate { op, grouping, inner } => {
                 let inner = self.bind(inner);
-                let map = GroupMap::bind(&inner.roster, grouping);
+                let map = GroupMap::bind(&inner.roster, grouping, false);
                 let groups = SharedRoster::clone(&map.groups);
                 self.node(&[inner], groups, NodeKind::Aggregate { op: *op, map: Arc::new(map) })
             }

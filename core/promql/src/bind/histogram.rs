@@ -2,7 +2,7 @@
 
 use model::Labels;
 
-use super::{KeyIndex, METADATA_LABELS, put_labels};
+use super::{KeyIndex, describes_metric, put_labels};
 use crate::roster::{Roster, SharedRoster};
 
 /// The label with a bucket's upper bound.
@@ -47,8 +47,8 @@ impl BucketMap {
             put_labels(&mut key, labels, |name| name != BUCKET_LABEL.as_bytes());
             let histogram = index.get_or_insert(&key);
             if histogram as usize == histograms.len() {
-                let keep = |name: &str| name != BUCKET_LABEL && !METADATA_LABELS.contains(&name);
-                histograms.push(labels.retain(keep));
+                let keep = |name: &[u8]| name != BUCKET_LABEL.as_bytes() && !describes_metric(name);
+                histograms.push(labels.retain_raw(keep));
                 buckets.push(vec![]);
             }
             buckets[histogram as usize].push(Bucket { upper_bound, series });

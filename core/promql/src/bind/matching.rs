@@ -3,7 +3,7 @@
 use model::{FailureKind, Labels};
 use smallvec::SmallVec;
 
-use super::{KeyIndex, METADATA_LABELS, drops_name, is_matched, put_labels};
+use super::{KeyIndex, describes_metric, drops_name, is_matched, put_labels};
 use crate::ast::{BinaryOp, Matching};
 use crate::op::OpError;
 use crate::roster::{Roster, SharedRoster};
@@ -85,7 +85,7 @@ impl MatchTable {
     /// same step. Text of Prometheus (`VectorBinop`).
     pub(crate) fn duplicate_on_right(&self, earlier: u32, later: u32) -> OpError {
         let labels = |series: u32| &self.rights.series[series as usize];
-        let group = labels(later).retain(|name| is_matched(&self.matching, name.as_bytes()));
+        let group = labels(later).retain_raw(|name| is_matched(&self.matching, name));
         let message = format!(
             "found duplicate series for the match group {group} on the right hand-side of the \
              operation: [{}, {}];many-to-many matching not allowed: matching labels must be \
@@ -110,9 +110,9 @@ pub(crate) fn several_on_left() -> OpError {
 /// The labels of the result that a left series takes part in.
 fn result_labels(op: BinaryOp, is_bool: bool, matching: &Matching, left: &Labels) -> Labels {
     let drops_name = drops_name(op, is_bool);
-    left.retain(|name| {
-        let is_listed = matching.labels.iter().any(|label| label == name);
-        is_listed == matching.is_on && !(drops_name && METADATA_LABELS.contains(&name))
+    left.retain_raw(|name| {
+        let is_listed = matching.labels.iter().any(|label| label.as_bytes() == name);
+        is_listed == matching.is_on && !(drops_name && describes_metric(name))
     })
 }
 
