@@ -136,22 +136,21 @@ impl Drop for Prometheus {
 }
 
 fn config(prometheus: &str, exporter: &str, varve: &str, has_targets: bool) -> String {
-    let targets = format!(
-        "scrape_configs:
-  - job_name: node
-    static_configs: [{{targets: ['{exporter}']}}]
-  - job_name: prometheus
-    static_configs: [{{targets: ['{prometheus}']}}]
-"
-    );
-    let targets = if has_targets { targets } else { String::new() };
+    // A job that is taken away whole leaves no stale markers; one that lost its targets does.
+    let target = |address: &str| if has_targets { format!("'{address}'") } else { String::new() };
+    let (exporter, prometheus) = (target(exporter), target(prometheus));
     // One shard keeps the order of the scrapes; the short deadline sends each scrape at once.
     format!(
         "global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 remote_write:
   - url: {varve}/api/v1/write
     queue_config: {{max_shards: 1, batch_send_deadline: 100ms, max_backoff: 500ms}}
-{targets}"
+scrape_configs:
+  - job_name: node
+    static_configs: [{{targets: [{exporter}]}}]
+  - job_name: prometheus
+    static_configs: [{{targets: [{prometheus}]}}]
+"
     )
 }
 
