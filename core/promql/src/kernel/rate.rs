@@ -74,7 +74,7 @@ impl Extrapolation {
                 difference += v[*reset as usize - 1];
             }
             let distances = Distances {
-                to_start_ms: t[span.first] - (span.end_ms - windows.width_ms),
+                to_start_ms: t[span.first] - windows.start_ms(span.end_ms),
                 sampled_ms: t[span.past - 1] - t[span.first],
                 to_end_ms: span.end_ms - t[span.past - 1],
                 intervals: span.len() - 1,

@@ -98,10 +98,10 @@ fn select_instant(
     for cell in row {
         cursor.advance(timestamps_ms, end_ms);
         let newest =
-            cursor.at.checked_sub(1).filter(|i| timestamps_ms[*i] > end_ms - windows.width_ms);
+            cursor.at.checked_sub(1).filter(|i| timestamps_ms[*i] > windows.start_ms(end_ms));
         *cell = newest.map_or(ABSENT, |i| values[i]);
         present += usize::from(!is_absent(*cell));
-        end_ms += windows.step_ms;
+        end_ms = windows.next_ms(end_ms);
     }
     present
 }

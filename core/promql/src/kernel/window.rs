@@ -44,7 +44,21 @@ impl Windows {
     /// The windows of `width_ms` at the steps of `grid`.
     #[must_use]
     pub const fn new(grid: &Grid, width_ms: i64, offset_ms: i64) -> Self {
-        Self { first_end_ms: grid.start_ms - offset_ms, step_ms: grid.step_ms, width_ms }
+        let first_end_ms = grid.start_ms.saturating_sub(offset_ms);
+        Self { first_end_ms, step_ms: grid.step_ms, width_ms }
+    }
+
+    /// The start, excluded, of the window that ends at `end_ms`. Queries may stand at either end
+    /// of time.
+    #[inline]
+    pub(super) const fn start_ms(&self, end_ms: TimestampMs) -> TimestampMs {
+        end_ms.saturating_sub(self.width_ms)
+    }
+
+    /// The end of the next window.
+    #[inline]
+    pub(super) const fn next_ms(&self, end_ms: TimestampMs) -> TimestampMs {
+        end_ms.saturating_add(self.step_ms)
     }
 
     /// Writes to each step of `row` what `of` makes of its window; steps whose window is empty
@@ -60,14 +74,14 @@ impl Windows {
         let (mut end_ms, mut present) = (self.first_end_ms, 0);
         for cell in row {
             past.advance(timestamps_ms, end_ms);
-            first.advance(timestamps_ms, end_ms - self.width_ms);
+            first.advance(timestamps_ms, self.start_ms(end_ms));
             *cell = if first.at < past.at {
                 of(Span { first: first.at, past: past.at, end_ms })
             } else {
                 ABSENT
             };
             present += usize::from(!is_absent(*cell));
-            end_ms += self.step_ms;
+            end_ms = self.next_ms(end_ms);
         }
         present
     }
@@ -139,6 +153,16 @@ mod tests {
         assert_eq!(seen, [(100, 1, 3), (120, 3, 4), (140, 4, 5)]);
         assert_eq!(present, 3);
         assert!(is_absent(row[3]));
+    }
+
+    #[test]
+    fn windows_at_the_ends_of_time() {
+        for (start_ms, offset_ms) in [(i64::MIN, 1), (i64::MAX, -1), (i64::MAX - 1, 0)] {
+            let grid = Grid { start_ms, step_ms: i64::MAX, steps: 1 };
+            let mut row = [0.0];
+            let windows = Windows::new(&grid, 1_000, offset_ms);
+            assert_eq!(windows.fill(&[0], &mut row, |_| 1.0), 0);
+        }
     }
 
     #[test]
