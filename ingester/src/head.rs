@@ -193,4 +193,4 @@ impl Machine for Head {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

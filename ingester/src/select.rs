@@ -10,6 +10,7 @@
 //! queries that need it, by name, instead of leaving a gap.
 
 mod chunks;
+mod groups;
 mod labels;
 mod matching;
 mod run;

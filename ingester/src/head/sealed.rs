@@ -292,7 +292,8 @@ mod tests {
             let back = SealedChunk::decode(key, &value).unwrap();
             prop_assert_eq!((back.kind, back.last_ms, back.sealed_at, back.chunk),
                 (ChunkKind::OutOfOrder, 9, 8, &chunk[..]));
-            prop_assert!(SealedChunk::decode(ChunkKey { series: 8, ..key }, &value).is_none());
+            let other = ChunkKey { series: 8, ..key };
+            prop_assert!(SealedChunk::decode(other, &value).is_none());
             let bit = flip.index(value.len() * 8);
             value[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(SealedChunk::decode(key, &value).is_none());

@@ -12,11 +12,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use model::{Labels, TimeRange, TimestampMs};
+use promql::ast::Grouping;
+use promql::bind::GroupMap;
 use promql::op::OpError;
 use promql::roster::{Roster, SharedRoster};
 use promql::source::{SampleBlock, SampleScan};
 
 use super::chunks::Chunks;
+use super::groups::Groups;
 use crate::head::{Head, LateSample, State, window_hour};
 
 /// Series whose chunks are gathered together.
@@ -137,6 +140,14 @@ impl<'a> HeadScan<'a> {
 }
 
 impl SampleScan for HeadScan<'_> {
+    fn groups(&self, grouping: &Grouping, drops_name: bool) -> GroupMap {
+        // One lock for all of them: between two, a pair's number could come to mean another pair.
+        let state = self.head.read();
+        let mut groups = Groups::new(grouping, drops_name);
+        self.series.iter().for_each(|found| groups.add(&state, found.series));
+        groups.finish()
+    }
+
     fn roster(&self) -> SharedRoster {
         Arc::clone(self.roster.get_or_init(|| self.build_roster()))
     }

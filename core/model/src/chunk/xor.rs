@@ -367,24 +367,29 @@ fn decode_columns(reader: &mut Reader<'_>, timestamps_ms: &mut [TimestampMs], va
     let mut window = (0, 0);
     let mut delta = reader.uvarint();
     t = t.wrapping_add_unsigned(delta);
-    bits ^= changed_bits(reader, &mut window);
+    let next = reader.peek();
+    bits ^= changed_bits(reader, next, &mut window);
     (*t_out, *v_out) = (t, f64::from_bits(bits));
     for (t_out, v_out) in columns {
-        delta = delta.wrapping_add_signed(difference_of_differences(reader));
+        let next = reader.peek();
+        if next >> 63 == 0 {
+            // The usual case: a steady scrape, whose value's bits are in the same word.
+            reader.skip(1);
+            bits ^= changed_bits(reader, next << 1, &mut window);
+        } else {
+            delta = delta.wrapping_add_signed(difference_of_differences(reader, next));
+            let next = reader.peek();
+            bits ^= changed_bits(reader, next, &mut window);
+        }
         t = t.wrapping_add_unsigned(delta);
-        bits ^= changed_bits(reader, &mut window);
         (*t_out, *v_out) = (t, f64::from_bits(bits));
     }
 }
 
+/// A difference of differences that is not 0; `next` are the reader's next bits.
 #[inline]
-fn difference_of_differences(reader: &mut Reader<'_>) -> i64 {
-    let next = reader.peek();
+fn difference_of_differences(reader: &mut Reader<'_>, next: u64) -> i64 {
     let ones = (next.leading_ones() as usize).min(4);
-    if ones == 0 {
-        reader.skip(1);
-        return 0;
-    }
     let Some(size) = DOD_BITS.get(ones - 1) else {
         reader.skip(4);
         return reader.take(64).cast_signed();
@@ -396,10 +401,10 @@ fn difference_of_differences(reader: &mut Reader<'_>) -> i64 {
     if payload > 1 << (size - 1) { payload - (1 << size) } else { payload }
 }
 
-/// The xor of two consecutive values. `window` is (trailing zeros, significant bits).
+/// The xor of two consecutive values. `next` are at least 13 of the reader's next bits, `window` is
+/// (trailing zeros, significant bits).
 #[inline]
-fn changed_bits(reader: &mut Reader<'_>, window: &mut (u32, u32)) -> u64 {
-    let next = reader.peek();
+fn changed_bits(reader: &mut Reader<'_>, next: u64, window: &mut (u32, u32)) -> u64 {
     if next >> 63 == 0 {
         reader.skip(1);
         return 0;

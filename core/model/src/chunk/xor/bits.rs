@@ -28,41 +28,41 @@ pub(super) fn put(bytes: &mut [u8], at: usize, value: u64, len: u32) {
     }
 }
 
+/// Bytes at the end of a stream that are read from a padded copy.
+const TAIL_BYTES: usize = 16;
+
 /// Reads a bit stream. Past its end it reads zeros; [`Reader::is_past_end`] tells.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The last bytes of the stream with zeros behind them, so that a word can be read anywhere.
+    tail: [u8; 2 * TAIL_BYTES],
+    tail_start: usize,
 }
 
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let tail_start = bytes.len().saturating_sub(TAIL_BYTES);
+        let mut tail = [0; 2 * TAIL_BYTES];
+        tail[..bytes.len() - tail_start].copy_from_slice(&bytes[tail_start..]);
+        Self { bytes, at: 0, tail, tail_start }
     }
 
     /// The next 64 bits, which are not consumed.
     #[inline]
     pub(super) fn peek(&self) -> u64 {
         let (byte, shift) = (self.at / 8, self.at % 8);
-        match self.bytes.get(byte..).and_then(<[u8]>::first_chunk::<9>) {
-            Some([a, b, c, d, e, f, g, h, ninth]) => {
-                let word = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
-                word << shift | u64::from(*ninth) >> (8 - shift)
-            }
-            None => self.peek_near_end(byte, shift),
-        }
-    }
-
-    #[cold]
-    fn peek_near_end(&self, byte: usize, shift: usize) -> u64 {
-        let mut padded = [0; 9];
-        let rest = self.bytes.get(byte..).unwrap_or_default();
-        padded[..rest.len()].copy_from_slice(rest);
-        let [a, b, c, d, e, f, g, h, ninth] = padded;
-        let word = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        word << shift | u64::from(ninth) >> (8 - shift)
+        let whole = self.bytes.get(byte..).and_then(<[u8]>::first_chunk::<9>).or_else(|| {
+            let tail = self.tail.get(byte.wrapping_sub(self.tail_start)..);
+            tail.and_then(<[u8]>::first_chunk::<9>)
+        });
+        let Some([a, b, c, d, e, f, g, h, ninth]) = whole else { return 0 };
+        let word = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+        word << shift | u64::from(*ninth) >> (8 - shift)
     }
 
     #[inline]
