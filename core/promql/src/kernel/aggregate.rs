@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use super::kahan;
 use crate::ast::AggregateOp;
 use crate::op::{OpError, OpRt};
-use crate::tile::{ABSENT, STATE_PARTS_MAX, is_absent};
+use crate::tile::{ABSENT, STATE_PARTS_MAX, has_absent, is_absent};
 
 /// States of all groups of one aggregation, at all steps.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl GroupStates {
 
     /// Adds one series to a group.
     pub fn add(&mut self, group: usize, row: &[f64]) {
-        let is_dense = !any(row, |cell| is_absent(*cell));
+        let is_dense = !has_absent(row);
         let cells = group * self.steps..(group + 1) * self.steps;
         let mut parts = self.parts.iter_mut().map(|part| &mut part[cells.clone()]);
         let mut state =
@@ -396,11 +396,6 @@ fn more(max: f64, value: f64) -> f64 {
 fn cell_of<P: AsRef<[f64]>>(parts: &[P], at: usize) -> [f64; STATE_PARTS_MAX] {
     let part = |i: usize| parts.get(i).map_or(0.0, |part: &P| part.as_ref()[at]);
     [part(0), part(1), part(2)]
-}
-
-/// Whether `holds` for any cell, looking at all of them, so that it becomes vector code.
-fn any(cells: &[f64], holds: impl Fn(&f64) -> bool) -> bool {
-    cells.iter().fold(false, |any, cell| any | holds(cell))
 }
 
 const fn state_bytes(parts: usize, groups: usize, steps: usize) -> usize {

@@ -8,7 +8,7 @@ use super::regression;
 use super::window::{Cursor, Windows};
 use crate::fragment::{RangeFunction, Window};
 use crate::grid::Grid;
-use crate::tile::{ABSENT, is_absent};
+use crate::tile::{ABSENT, has_absent, is_absent};
 
 /// Computes rows; keeps scratch buffers from series to series.
 #[derive(Debug)]
@@ -60,7 +60,8 @@ impl WindowKernel {
         let Some(function) = self.function else {
             return select_instant(&self.windows, timestamps_ms, values, row);
         };
-        let (timestamps_ms, values) = if has_stale(values) {
+        // Stale markers and absent cells are the same bits.
+        let (timestamps_ms, values) = if has_absent(values) {
             self.live.keep(timestamps_ms, values);
             (&self.live.timestamps_ms[..], &self.live.values[..])
         } else {
@@ -150,12 +151,4 @@ fn run_function(
             windows.fill(t, row, |span| regression::slope(span.of(t), span.of(v)))
         }
     }
-}
-
-/// Whether any value is a stale marker; by chunks, so that it becomes vector code.
-fn has_stale(values: &[f64]) -> bool {
-    let in_chunk = |chunk: &[f64]| {
-        chunk.iter().fold(false, |any, value| any | model::sample::is_stale(*value))
-    };
-    values.chunks(64).any(in_chunk)
 }
