@@ -1,6 +1,8 @@
 //! Damaged files: a node refuses to start and says how to go on, or nothing was lost, or the query
 //! that meets the damage fails. Never a wrong number, never a silent gap.
 
+#![expect(clippy::print_stdout, reason = "each blow and its end belong into the test's output")]
+
 #[path = "cluster/load.rs"]
 mod load;
 #[path = "cluster/varve.rs"]

@@ -60,4 +60,5 @@ fn no_ack_is_faster_than_the_disk() {
     }
     std::fs::remove_file(&gate).expect("it is there");
     assert!(write(&node, 8).latency_ms.p50 < delay_ms, "the delay was the shim's");
+    load::assert_all_there(&node.url(), &node.folder.join("ledger-8"));
 }

@@ -3,6 +3,8 @@
 //! Ten kills by hand: `KILLS` below, or `varve-loadtest blast --ledger` and `verify` around kills of
 //! your own.
 
+#![expect(clippy::print_stdout, reason = "seed and figures belong into the test's output")]
+
 #[path = "cluster/load.rs"]
 mod load;
 #[path = "cluster/varve.rs"]

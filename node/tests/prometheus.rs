@@ -11,6 +11,8 @@
 //!
 //! Needs the packages `prometheus` and `prometheus-node-exporter`; a machine without them fails.
 
+#![expect(clippy::print_stdout, reason = "the figures belong into the test's output")]
+
 #[path = "prometheus/expressions.rs"]
 mod expressions;
 #[path = "prometheus/scraper.rs"]

@@ -1,7 +1,5 @@
 //! Loads of the size that a test needs.
 
-#![expect(dead_code, reason = "each test program uses a part of it")]
-
 use std::path::Path;
 use std::time::Duration;
 

@@ -4,6 +4,11 @@
 //! test with its whole log.
 
 #![expect(dead_code, reason = "each test program uses a part of it")]
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "called by tests only; a node that misbehaves fails the test, with its log"
+)]
 
 use std::fs::{self, File};
 use std::net::TcpListener;

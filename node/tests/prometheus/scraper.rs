@@ -1,5 +1,7 @@
 //! The real programs beside the node: an exporter and the Prometheus that scrapes it.
 
+#![expect(clippy::panic, reason = "called by tests only; a missing package fails the test")]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
