@@ -5,6 +5,7 @@
 //!  identity ─ (s,q) ─┼─▶ template ─▶ blast ═══ remote write ═══▶ server
 //!                    │   (patched)     │ ledger                    │
 //!                    └─────────────────┴────▶ verify ◀══ queries ══┘
+//!  kill: a blast at a server that is killed again and again, then verify
 //!  peers: the same load and the same queries for Varve, Prometheus and VictoriaMetrics in one run
 //! ```
 //!
@@ -17,10 +18,12 @@ pub mod clock;
 pub mod fleet;
 pub mod http;
 pub mod identity;
+pub mod kill;
 pub mod ledger;
 pub mod peers;
 pub mod process;
 pub mod query;
+pub mod server;
 pub mod snappy;
 pub mod template;
 pub mod verify;

@@ -12,10 +12,11 @@ use loadtest::blast::{Blast, Pace, Report, run_for};
 use loadtest::clock::now_ms;
 use loadtest::fleet::{Fleet, SERIES_MAX};
 use loadtest::identity::Cadence;
+use loadtest::kill::KillArgs;
 use loadtest::ledger::Load;
 use loadtest::peers::PeersArgs;
 use loadtest::template::Compression;
-use loadtest::verify::verify;
+use loadtest::verify::{Verdict, verify};
 
 #[derive(Debug, Parser)]
 #[command(name = "varve-loadtest", about, version)]
@@ -30,6 +31,8 @@ enum Command {
     Blast(BlastArgs),
     /// Read everything back and judge it against a ledger.
     Verify(VerifyArgs),
+    /// Send load to a Varve that is killed with SIGKILL again and again, then verify.
+    Kill(KillArgs),
     /// Run the same load and queries against Varve, Prometheus and VictoriaMetrics.
     Peers(PeersArgs),
 }
@@ -110,6 +113,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Blast(args) => blast(&args, &mut out),
         Command::Verify(args) => verify_command(&args, &mut out),
+        Command::Kill(args) => kill(&args, &mut out),
         Command::Peers(args) => args.run(&mut out).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -157,22 +161,36 @@ fn verify_command(args: &VerifyArgs, out: &mut impl Write) -> anyhow::Result<Exi
     let verdict = verify(&args.url, &args.ledger)?;
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&verdict)?)?;
-    } else {
-        writeln!(
-            out,
-            "{} requests; {} samples acked, {} found, {} of them without an ack",
-            verdict.requests, verdict.acked, verdict.found, verdict.found_unacked
-        )?;
-        for (violation, count) in &verdict.violations {
-            writeln!(out, "{count} × {violation:?}")?;
-        }
-        for example in &verdict.examples {
-            writeln!(out, "  {example}")?;
-        }
-        let word = if verdict.is_clean() { "every acked sample is there once" } else { "VIOLATED" };
-        writeln!(out, "{word}")?;
+        return Ok(exit_code(&verdict));
     }
-    Ok(if verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    print_verdict(&verdict, out)
+}
+
+fn kill(args: &KillArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let (report, verdict) = args.run(out)?;
+    print_report(&report, out)?;
+    print_verdict(&verdict, out)
+}
+
+fn print_verdict(verdict: &Verdict, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    writeln!(
+        out,
+        "{} requests; {} samples acked, {} found, {} of them without an ack",
+        verdict.requests, verdict.acked, verdict.found, verdict.found_unacked
+    )?;
+    for (violation, count) in &verdict.violations {
+        writeln!(out, "{count} × {violation:?}")?;
+    }
+    for example in &verdict.examples {
+        writeln!(out, "  {example}")?;
+    }
+    let word = if verdict.is_clean() { "every acked sample is there once" } else { "VIOLATED" };
+    writeln!(out, "{word}")?;
+    Ok(exit_code(verdict))
+}
+
+fn exit_code(verdict: &Verdict) -> ExitCode {
+    if verdict.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 // === impl BlastArgs ===

@@ -5,7 +5,6 @@
 //! first request to the last ack; work it put off until later is in nobody's figure.
 
 pub mod queries;
-pub mod server;
 pub mod table;
 pub mod writes;
 
@@ -16,8 +15,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::peers::queries::QueryFigure;
-use crate::peers::server::{Product, Server};
 use crate::peers::writes::{WriteFigure, WriteLoad};
+use crate::server::{Product, Server};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -87,7 +86,7 @@ impl PeersArgs {
             for (product, binary) in self.products() {
                 progress(&format!("{product} takes the load {load}"))?;
                 let data = folder.join(format!("{product}-{load}"));
-                let mut server = Server::new(product, binary, data);
+                let mut server = Server::new(product, binary, data)?;
                 server.start()?;
                 figures.writes.push(load.run(&mut server)?);
                 if *load == WriteLoad::New && !self.no_queries {

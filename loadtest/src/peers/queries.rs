@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::clock::Stopwatch;
 use crate::fleet::Fleet;
-use crate::peers::server::{Product, Server};
 use crate::query::{QueryClient, seconds};
+use crate::server::{Product, Server};
 
 const WARM_UPS: usize = 3;
 const HOUR_MS: i64 = 3_600_000;

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use crate::peers::Figures;
-use crate::peers::server::Product;
 use crate::peers::writes::{WriteFigure, WriteLoad};
+use crate::server::Product;
 
 const PRODUCTS: [Product; 3] = [Product::Prometheus, Product::VictoriaMetrics, Product::Varve];
 const LOADS: [WriteLoad; 3] = [WriteLoad::New, WriteLoad::Steady, WriteLoad::Million];

@@ -11,8 +11,8 @@ use crate::clock::now_ms;
 use crate::fleet::Fleet;
 use crate::identity::Cadence;
 use crate::ledger::Load;
-use crate::peers::server::{Product, Server};
 use crate::process;
+use crate::server::{Product, Server};
 use crate::template::Compression;
 
 const STEP_MS: i64 = 15_000;

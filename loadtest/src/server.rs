@@ -34,8 +34,9 @@ pub enum Product {
 pub struct Server {
     /// Whose it is.
     pub product: Product,
-    /// Its base URL, once it runs.
+    /// Its base URL: the same after every start, so that senders find it again.
     pub url: String,
+    address: String,
     binary: PathBuf,
     folder: PathBuf,
     child: Option<Child>,
@@ -91,10 +92,13 @@ impl Product {
 // === impl Server ===
 
 impl Server {
-    /// A server that does not run yet.
-    #[must_use]
-    pub const fn new(product: Product, binary: PathBuf, folder: PathBuf) -> Self {
-        Self { product, url: String::new(), binary, folder, child: None }
+    /// A server that does not run yet, on a port that was free a moment ago.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn new(product: Product, binary: PathBuf, folder: PathBuf) -> anyhow::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        Ok(Self { product, url: format!("http://{address}"), address, binary, folder, child: None })
     }
 
     /// Starts it; returns how long it took until it was ready.
@@ -104,12 +108,10 @@ impl Server {
     pub fn start(&mut self) -> anyhow::Result<Duration> {
         fs::create_dir_all(&self.folder)?;
         fs::write(self.folder.join("prometheus.yml"), "global: {}\n")?;
-        // Only this run's servers use this machine's free ports, so the port is still free a moment later.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let log = File::options().append(true).create(true).open(self.log_path())?;
         let watch = Stopwatch::start();
         let child = Command::new(&self.binary)
-            .args(self.product.arguments(&self.folder, &address))
+            .args(self.product.arguments(&self.folder, &self.address))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -121,7 +123,6 @@ impl Server {
                 )
             })?;
         self.child = Some(child);
-        self.url = format!("http://{address}");
         self.await_ready(watch)
     }
 
