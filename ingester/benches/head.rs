@@ -5,7 +5,7 @@
 //!
 //! The head is private to its crate, so its sources are compiled into this bench.
 
-#![expect(dead_code, unused_imports, reason = "the bench uses a part of what it compiles in")]
+#![expect(dead_code, unused_imports, clippy::print_stderr, reason = "the bench uses a part of what it compiles in")]
 
 #[path = "../src/head.rs"]
 mod head;
@@ -29,7 +29,8 @@ use head::{Head, encode_frames};
 use machine::Machine;
 use select::HeadSource;
 use storage::StateStore;
-use storage::memory::MemoryState;
+use storage::rocks::{BlockCache, RocksState};
+use tempfile::TempDir;
 
 const BASE_MS: i64 = 1_700_000_000_000;
 const SERIES: usize = 25_000;
@@ -81,10 +82,20 @@ fn tick(series: &[Labels], tick: usize, known: bool) -> Vec<Vec<u8>> {
     commands
 }
 
-fn empty() -> (Head, Arc<MemoryState>) {
-    let store = Arc::new(MemoryState::default());
-    let state: Arc<dyn StateStore> = Arc::<MemoryState>::clone(&store);
-    (Head::restore(PartitionId(0), 1, state).expect("an empty store restores"), store)
+/// A state store of its own, and the folder that goes with it.
+fn empty_store() -> (Arc<dyn StateStore>, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder for the bench");
+    let store = RocksState::open(folder.path(), &BlockCache::new()).expect("an empty folder opens");
+    (Arc::new(store), folder)
+}
+
+fn restore(store: &Arc<dyn StateStore>) -> Head {
+    Head::restore(PartitionId(0), 1, Arc::clone(store)).expect("what was written restores")
+}
+
+fn empty() -> (Head, Arc<dyn StateStore>, TempDir) {
+    let (store, folder) = empty_store();
+    (restore(&store), store, folder)
 }
 
 fn apply_all(head: &Head, index: &mut u64, commands: &[Vec<u8>]) {
@@ -102,14 +113,14 @@ fn apply(c: &mut Criterion) {
     group.bench_function("new series", |b| {
         b.iter_batched(
             empty,
-            |(head, store)| {
-                apply_all(&head, &mut 0, &first);
-                (head, store)
+            |rig| {
+                apply_all(&rig.0, &mut 0, &first);
+                rig
             },
             BatchSize::PerIteration,
         );
     });
-    let (head, _store) = empty();
+    let (head, _store, _folder) = empty();
     let (mut index, mut next) = (0, 1);
     apply_all(&head, &mut index, &first);
     group.bench_function("known series", |b| {
@@ -125,20 +136,22 @@ fn apply(c: &mut Criterion) {
     group.finish();
 }
 
-fn filled(ticks: usize) -> (Head, Arc<MemoryState>) {
+fn filled(ticks: usize) -> (Head, Arc<dyn StateStore>, TempDir) {
     let all: Vec<Labels> = (0..SERIES).map(series).collect();
-    let (head, store) = empty();
+    let (head, store, folder) = empty();
     let mut index = 0;
     for t in 0..ticks {
         apply_all(&head, &mut index, &tick(&all, t, t > 0));
     }
-    (head, store)
+    (head, store, folder)
 }
 
 fn checkpoint(c: &mut Criterion) {
-    let (head, store) = filled(60);
-    println!("{} bytes a series at 60 samples", head.heap_bytes() / SERIES);
-    println!("{} bytes a series at 8 samples", filled(8).0.heap_bytes() / SERIES);
+    let (head, store, _folder) = filled(60);
+    for ticks in [8, 60] {
+        let bytes = filled(ticks).0.heap_bytes() / SERIES;
+        eprintln!("head: {bytes} bytes a series at {ticks} samples");
+    }
     let mut group = c.benchmark_group("head/checkpoint");
     group.sample_size(10).throughput(Throughput::Elements(SERIES as u64));
     group.bench_function("write all", |b| {
@@ -150,12 +163,10 @@ fn checkpoint(c: &mut Criterion) {
     });
     let mut batch = store.batch();
     head.checkpoint(&mut batch);
-    store.write(batch).expect("memory takes it");
+    store.write(batch).expect("the folder takes it");
+    store.flush().expect("the folder takes it");
     group.bench_function("restore", |b| {
-        b.iter(|| {
-            let state: Arc<dyn StateStore> = Arc::<MemoryState>::clone(&store);
-            Head::restore(PartitionId(0), 1, state).expect("what was written restores")
-        });
+        b.iter(|| restore(&store));
     });
     group.finish();
 }
@@ -169,7 +180,7 @@ fn drain(mut scan: Box<dyn SampleScan + '_>) -> usize {
 }
 
 fn select(c: &mut Criterion) {
-    let (head, _store) = filled(300);
+    let (head, _store, _folder) = filled(300);
     let source = HeadSource(&head);
     let tenant = TenantId::anonymous();
     let now_ms = BASE_MS + 300 * 15_000;

@@ -9,7 +9,7 @@ use promql::op::OpError;
 use promql::source::SampleBlock;
 
 use super::scan::{Found, View};
-use crate::head::{ChunkKey, ChunkKind, Head, LateSample, SealedChunk, State};
+use crate::head::{ChunkKey, ChunkKind, Head, LateSample, SealedChunk, State, window_hour};
 use crate::storage::Column;
 
 /// Refs this close are read by one scan of the store that passes over those between.
@@ -24,6 +24,8 @@ pub(super) struct Chunks {
     of: Vec<Range<usize>>,
     /// Series that the open chunk does not answer alone, by place in the batch.
     unanswered: Vec<bool>,
+    /// Windows in view that have sealed chunks by now, with whether some hold late samples.
+    windows: Vec<(i32, bool)>,
     merged: Vec<(TimestampMs, f64)>,
 }
 
@@ -55,8 +57,8 @@ impl Chunks {
             return Ok(());
         }
         self.take_from_memory(&head.read(), view, batch).map_err(|key| damaged(head, key))?;
-        for (hour, has_late) in &view.windows {
-            self.take_from_store(head, view, batch, *hour, *has_late)?;
+        for i in 0..self.windows.len() {
+            self.take_from_store(head, view, batch, self.windows[i])?;
         }
         // A chunk may have moved into the store in between: then both are there, and are the same.
         self.found.sort_by_key(|chunk| (chunk.place, chunk.first_ms));
@@ -89,9 +91,16 @@ impl Chunks {
                 self.found.push(Chunk { place, first_ms, kind: ChunkKind::InOrder, bytes });
             }
         }
+        let hours = window_hour(view.range.start_ms)..=window_hour(view.range.end_ms);
+        self.windows.clear();
+        if !view.range.is_empty() {
+            let windows = state.sealed.windows().range(hours);
+            self.windows.extend(windows.map(|(hour, window)| (*hour, window.late_chunks > 0)));
+        }
         let (first, last) = (batch[0].series, batch[batch.len() - 1].series);
-        for (hour, _) in &view.windows {
-            let (from, to) = (ChunkKey::first(*hour, first), ChunkKey::first(*hour, last + 1));
+        for i in 0..self.windows.len() {
+            let hour = self.windows[i].0;
+            let (from, to) = (ChunkKey::first(hour, first), ChunkKey::first(hour, last + 1));
             for (key, value) in state.sealed.in_memory(from, to) {
                 if let Ok(place) = batch.binary_search_by_key(&key.series, |found| found.series) {
                     self.take(view, (place, &batch[place]), *key, value)?;
@@ -107,8 +116,7 @@ impl Chunks {
         head: &Head,
         view: &View,
         batch: &[Found],
-        hour: i32,
-        has_late: bool,
+        (hour, has_late): (i32, bool),
     ) -> Result<(), OpError> {
         let wanted: Vec<usize> =
             (0..batch.len()).filter(|place| has_late || self.unanswered[*place]).collect();

@@ -56,8 +56,6 @@ pub(super) struct View {
     pub(super) range: TimeRange,
     /// The log index of the last command.
     pub(super) applied: u64,
-    /// Windows in range that have sealed chunks, with whether some hold late samples.
-    pub(super) windows: Vec<(i32, bool)>,
 }
 
 // === impl View ===
@@ -65,12 +63,9 @@ pub(super) struct View {
 impl View {
     fn new(state: &State, range: TimeRange) -> Self {
         let start_ms = range.start_ms.max(state.counters.dropped_before_ms);
-        let hours = window_hour(start_ms)..=window_hour(range.end_ms.max(start_ms));
-        let windows = state.sealed.windows().range(hours);
         Self {
             range: TimeRange::new(start_ms, range.end_ms),
             applied: state.counters.applied,
-            windows: windows.map(|(hour, window)| (*hour, window.late_chunks > 0)).collect(),
         }
     }
 }

@@ -38,7 +38,6 @@ fn each_kind_of_sample_has_its_fate() {
         (303, (-0.0_f64).to_bits(), (0, 0, Some(DuplicateTimestamp)), "zeros have signs"),
     ] {
         assert_eq!(outcome(&rig.write(&[at(minute, bits)])), expected, "{why}");
-        assert_eq!(outcome(&rig.write_known(&[at(303, 0)])).2, None);
     }
     assert_eq!(rig.head.stats().series, 1);
 }
