@@ -24,9 +24,6 @@ struct Totals {
 /// When a test fails, or something does not compile.
 pub(crate) fn run(cargo: &Cargo) -> Result<()> {
     machine::provide(&[BUILD, TESTS])?;
-    // Built on its own first: the end-to-end tests run the program, and while it compiles there is a
-    // progress bar.
-    cargo.build("node", "varve")?;
     let mut command = cargo.command(["test", "--release", "--workspace", "--no-fail-fast"]);
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot run cargo")?;
     let stdout = child.stdout.take().context("cargo has no standard output")?;
