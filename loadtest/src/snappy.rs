@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn without_fixed_ranges_it_is_an_ordinary_block() {
         for length in [0, 1, 3, 59, 60, 61, 300, 70_000] {
-            let raw: Vec<u8> = (0..length).map(|i: u32| (i * i % 251) as u8).collect();
+            let raw: Vec<u8> = (0..length).map(|i: u64| (i * i % 251) as u8).collect();
             let block = compress(&raw, &[]);
             assert_eq!(snap::raw::Decoder::new().decompress_vec(&block.bytes).unwrap(), raw);
         }
