@@ -106,11 +106,7 @@ impl Appender {
     }
 
     /// Appends one frame; as [`cluster::IngesterClient::append`].
-    pub(crate) async fn append(
-        &self,
-        generation: u64,
-        frame: Bytes,
-    ) -> Result<AppendAck, Failure> {
+    pub(crate) async fn append(&self, generation: u64, frame: Bytes) -> Result<AppendAck, Failure> {
         self.gate.check()?;
         self.check_generation(generation)?;
         let Admitted { frame, cut } = admission::admit(frame, self.clock.now_ms())?;

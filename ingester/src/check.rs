@@ -177,14 +177,17 @@ impl Health {
 
     fn compare_vote(&self, vote: Option<Vote>) -> Option<Damage> {
         let last_term = self.last?.leader_id.term;
+        // The entry that founds a group is of term 0 and older than its first vote.
         let term = vote.map(|vote| vote.leader_id.term);
-        (term < Some(last_term)).then_some(Damage::VoteBehind { term, last_term })
+        (term.unwrap_or(0) < last_term).then_some(Damage::VoteBehind { term, last_term })
     }
 }
 
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |log_id: Option<LogId>| log_id.map_or_else(|| "-".to_owned(), |id| id.index.to_string());
+        let show = |log_id: Option<LogId>| {
+            log_id.map_or_else(|| "-".to_owned(), |id| id.index.to_string())
+        };
         write!(
             f,
             "{}: log after {} up to {}, checkpoint at {}",
@@ -220,8 +223,12 @@ impl fmt::Display for Damage {
                 write!(f, "entry {index} of {index}..={last} is damaged: {reason}")
             }
             Self::EndsEarly { last, applied } => {
-                let last = last.map_or_else(|| "is empty".to_owned(), |last| format!("ends at {last}"));
-                write!(f, "its log {last} although the checkpoint covers {applied}: synced entries are gone")
+                let last =
+                    last.map_or_else(|| "is empty".to_owned(), |last| format!("ends at {last}"));
+                write!(
+                    f,
+                    "its log {last} although the checkpoint covers {applied}: synced entries are gone"
+                )
             }
             Self::BeginsLate { purged, applied: Some(applied) } => write!(
                 f,
@@ -233,7 +240,8 @@ impl fmt::Display for Damage {
                 write!(f, "its checkpoint is gone, and the log begins after {purged}")
             }
             Self::VoteBehind { term, last_term } => {
-                let term = term.map_or_else(|| "is gone".to_owned(), |term| format!("is of term {term}"));
+                let term =
+                    term.map_or_else(|| "is gone".to_owned(), |term| format!("is of term {term}"));
                 write!(f, "its vote {term} although the log reaches term {last_term}")
             }
         }

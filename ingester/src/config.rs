@@ -129,7 +129,9 @@ fn retention(text: &str) -> Result<Duration, String> {
     chassis::config::parse_duration(text)
 }
 
-fn retention_field<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+fn retention_field<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     retention(&text).map_err(serde::de::Error::custom)
 }

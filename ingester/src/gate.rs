@@ -85,9 +85,8 @@ impl Gate {
     /// `Unavailable` with the figures while it may not.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let shared = &self.shared;
-        let figures = || {
-            (shared.measured.load(Ordering::Relaxed), shared.needed.load(Ordering::Relaxed))
-        };
+        let figures =
+            || (shared.measured.load(Ordering::Relaxed), shared.needed.load(Ordering::Relaxed));
         match shared.state.load(Ordering::Acquire) {
             DISK => {
                 let (free, needed) = figures();
@@ -160,9 +159,7 @@ impl Shared {
             }
         }
         match self.measure.memory_bytes() {
-            Some(used) if used > self.memory_limit_bytes => {
-                (MEMORY, used, self.memory_limit_bytes)
-            }
+            Some(used) if used > self.memory_limit_bytes => (MEMORY, used, self.memory_limit_bytes),
             _ => (OPEN, 0, 0),
         }
     }

@@ -96,8 +96,7 @@ impl MetaCommand {
                 let mut placement = Vec::new();
                 for _ in 0..partitions {
                     let replicas = fields.u16()?;
-                    placement
-                        .push((0..replicas).map(|_| fields.u64()).collect::<Result<_, _>>()?);
+                    placement.push((0..replicas).map(|_| fields.u64()).collect::<Result<_, _>>()?);
                 }
                 Ok(Self::Bootstrap { cluster, placement })
             }

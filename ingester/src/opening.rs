@@ -79,13 +79,9 @@ pub(crate) async fn open(
     let delay = Duration::from_millis(config.sync_delay_ms);
     let (log, state) = run_blocking(move || open_stores(&path, delay)).await?;
     let metrics = LogMetrics::register(&mut context.metrics.lock());
-    let writer = LogWriter::start(
-        Arc::clone(&log),
-        &context.tasks,
-        metrics,
-        LogWriter::abort_process(),
-    )
-    .map_err(Error::Thread)?;
+    let writer =
+        LogWriter::start(Arc::clone(&log), &context.tasks, metrics, LogWriter::abort_process())
+            .map_err(Error::Thread)?;
     let identity = Identity::load_or_create(&*log)?;
     let opener = Opener {
         node: identity.node,
@@ -123,7 +119,10 @@ fn open_stores(storage_path: &Path, sync_delay: Duration) -> Result<Stores, Erro
     if sync_delay.is_zero() {
         return Ok((log, Arc::new(state)));
     }
-    warn!(?sync_delay, "every sync of the log is delayed, as asked for by --ingester.sync-delay-ms");
+    warn!(
+        ?sync_delay,
+        "every sync of the log is delayed, as asked for by --ingester.sync-delay-ms"
+    );
     Ok((Arc::new(SlowSync::new(log, sync_delay)), Arc::new(state)))
 }
 
@@ -158,7 +157,10 @@ impl Opener {
         }
         let cluster = group.machine().table().cluster;
         if cluster != *identity.cluster.as_bytes() {
-            return Err(Error::OtherCluster { node: identity.cluster, meta: uuid::Uuid::from_bytes(cluster) });
+            return Err(Error::OtherCluster {
+                node: identity.cluster,
+                meta: uuid::Uuid::from_bytes(cluster),
+            });
         }
         Ok(group)
     }

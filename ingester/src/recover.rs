@@ -162,9 +162,11 @@ impl Cut {
                 lost: format!("everything that {group} logged after {applied}"),
                 is_reset: false,
             },
-            Damage::VoteBehind { .. } | Damage::Mark { mark: Mark::Vote, .. } => {
-                Self { ops: vec![vote_like_log(health)], lost: "nothing".to_owned(), is_reset: false }
-            }
+            Damage::VoteBehind { .. } | Damage::Mark { mark: Mark::Vote, .. } => Self {
+                ops: vec![vote_like_log(health)],
+                lost: "nothing".to_owned(),
+                is_reset: false,
+            },
             Damage::Mark { .. } | Damage::Checkpoint { .. } | Damage::BeginsLate { .. } => {
                 let clear = |mark| LogOp::Clear { group, mark };
                 let ops = vec![all, clear(Mark::Purged), clear(Mark::Vote)];

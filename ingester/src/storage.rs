@@ -204,11 +204,6 @@ impl StateBatch {
         self.ops.delete_range(column, from, to);
     }
 
-    /// Bytes of keys and values so far.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// What the engine gathered.
     pub(crate) fn into_ops(self) -> Box<dyn BatchOps> {
         self.ops

@@ -39,8 +39,11 @@ pub(crate) struct Kept {
 /// Starts upkeep of `partitions`.
 pub(crate) fn start(partitions: Vec<Kept>, config: &Config, tasks: &Tasks) {
     let interval = Duration::from_millis(config.checkpoint_interval_ms);
-    let checkpoints =
-        Checkpointing { partitions: partitions.clone(), interval, log_bytes: config.checkpoint_log_bytes };
+    let checkpoints = Checkpointing {
+        partitions: partitions.clone(),
+        interval,
+        log_bytes: config.checkpoint_log_bytes,
+    };
     let stopping = tasks.stopping();
     tasks.spawn("checkpoint", async move {
         futures::future::select(std::pin::pin!(checkpoints.run()), std::pin::pin!(stopping)).await;

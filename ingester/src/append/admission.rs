@@ -57,8 +57,7 @@ fn cut_after(
     for labels in view.series() {
         builder.add_series(labels);
     }
-    let timestamps =
-        view.runs().flat_map(|(at, count)| std::iter::repeat_n(at, count as usize));
+    let timestamps = view.runs().flat_map(|(at, count)| std::iter::repeat_n(at, count as usize));
     let mut cut: Option<Cut> = None;
     for (sample, ((raw, value), timestamp_ms)) in
         (0..).zip(view.refs().zip(view.values()).zip(timestamps))

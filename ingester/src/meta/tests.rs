@@ -17,8 +17,12 @@ fn a_cluster_is_founded_once() {
     let table = meta.table();
     assert_eq!(apply(&meta, &bootstrap()), MetaReply::Unchanged);
     assert_eq!(meta.table(), table);
-    let replicas: Vec<u64> =
-        table.partitions.iter().flat_map(|known| &known.replicas).map(|replica| replica.id).collect();
+    let replicas: Vec<u64> = table
+        .partitions
+        .iter()
+        .flat_map(|known| &known.replicas)
+        .map(|replica| replica.id)
+        .collect();
     assert_eq!(replicas, [2, 3, 4, 5]);
     let routes = routes.current();
     assert_eq!(routes.slots.owners(), SlotMap::even(1, 4).owners());

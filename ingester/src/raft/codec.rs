@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use super::types::{
     Command, Entry, LeaderId, LogId, Member, Membership, Payload, StoredMembership, Vote,
 };
 use crate::storage::keys;
 use crate::storage::log::{ENTRY_HEADER_BYTES, GroupId, LogRecord};
+use bytes::Bytes;
 
 const VERSION: u8 = 1;
 const KIND_BLANK: u8 = 0;
@@ -90,11 +90,7 @@ pub(crate) fn check_entry(group: GroupId, index: u64, value: &[u8]) -> Result<Lo
 }
 
 /// Id, kind and payload of a stored entry whose checksum is right.
-fn open_entry(
-    group: GroupId,
-    index: u64,
-    value: &[u8],
-) -> Result<(LogId, u8, &[u8]), CodecError> {
+fn open_entry(group: GroupId, index: u64, value: &[u8]) -> Result<(LogId, u8, &[u8]), CodecError> {
     let (header, payload) =
         value.split_first_chunk::<ENTRY_HEADER_BYTES>().ok_or(CodecError::Cut)?;
     if header[0] != VERSION {
@@ -248,7 +244,8 @@ fn put_membership(out: &mut Vec<u8>, membership: &Membership) {
 fn take_membership(fields: &mut Reader<'_>) -> Result<Membership, CodecError> {
     let mut configs = Vec::new();
     for _ in 0..fields.u16()? {
-        let voters = (0..fields.u16()?).map(|_| fields.u64()).collect::<Result<BTreeSet<_>, _>>()?;
+        let voters =
+            (0..fields.u16()?).map(|_| fields.u64()).collect::<Result<BTreeSet<_>, _>>()?;
         configs.push(voters);
     }
     let mut nodes = BTreeMap::new();
@@ -269,19 +266,12 @@ pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 // === impl Reader ===
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// The next `N` bytes.
     pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
         let (field, rest) = self.0.split_first_chunk::<N>().ok_or(CodecError::Cut)?;
         self.0 = rest;
         Ok(*field)
-    }
-
-    /// The next `len` bytes.
-    pub(crate) fn slice(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
-        let (field, rest) = self.0.split_at_checked(len).ok_or(CodecError::Cut)?;
-        self.0 = rest;
-        Ok(field)
     }
 
     /// A `u64`.

@@ -107,11 +107,8 @@ impl<M: Machine> Group<M> {
         let GroupParts { id, node, writer, budget, checkpoints, applied, machine } = parts;
         let log = GroupLog::open(id, writer, budget)?;
         let is_new = log.vote().is_none() && log.last().is_none();
-        let state = StateMachine::new(
-            Arc::clone(&machine) as Arc<_>,
-            Arc::clone(&checkpoints),
-            applied,
-        );
+        let state =
+            StateMachine::new(Arc::clone(&machine) as Arc<_>, Arc::clone(&checkpoints), applied);
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
         let config = Arc::new(config().validate().map_err(|error| stopped(error.to_string()))?);
         let raft = Raft::new(id.replica, config, Alone, log, state)
@@ -135,9 +132,7 @@ impl<M: Machine> Group<M> {
         let members = BTreeMap::from([(self.id.replica, Member { node })]);
         match self.raft.initialize(members).await {
             Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
-            Err(error) => {
-                Err(GroupError::Stopped { group: self.id, reason: error.to_string() })
-            }
+            Err(error) => Err(GroupError::Stopped { group: self.id, reason: error.to_string() }),
         }
     }
 
@@ -217,18 +212,25 @@ impl<M: Machine> Group<M> {
         self.propose(command).await?.reply(self.id).await
     }
 
-    /// Writes and flushes a checkpoint, after which openraft purges the log behind it.
+    /// Writes and flushes a checkpoint of everything that is applied now, after which openraft
+    /// purges the log behind it.
     ///
     /// # Errors
     /// When it did not reach the disk; the group has stopped then.
     pub(crate) async fn checkpoint(&self) -> Result<(), GroupError> {
+        let applied = self.applied_index();
         let mut ended = self.checkpoints.ended();
-        ended.mark_unchanged();
-        let before = ended.borrow().0;
-        self.raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
-        let end = ended.wait_for(|(count, _)| *count > before).await;
-        let outcome = end.map_err(|_| self.stopped(&Fatal::Stopped))?.1.clone();
-        Ok(outcome?)
+        loop {
+            let before = ended.borrow_and_update().0;
+            self.raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
+            let end = ended.wait_for(|(count, _)| *count > before).await;
+            end.map_err(|_| self.stopped(&Fatal::Stopped))?.1.clone()?;
+            // One that was under way already may have begun before the last entries were applied.
+            let covered = self.checkpoints.latest().and_then(|meta| meta.last_log_id);
+            if covered.map(|covered| covered.index) >= applied {
+                return Ok(());
+            }
+        }
     }
 
     /// The last applied index, for checks and metrics.

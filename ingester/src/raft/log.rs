@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::Stream;
-use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::OptionalSend;
+use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use parking_lot::Mutex;
 
 use super::codec;
@@ -115,11 +115,6 @@ impl GroupLog {
     /// The last entry's id, or the purged one's when there is no entry.
     pub(crate) fn last(&self) -> Option<LogId> {
         self.shared.inner.lock().last
-    }
-
-    /// The last purged entry's id.
-    pub(crate) fn purged(&self) -> Option<LogId> {
-        self.shared.inner.lock().purged
     }
 
     /// The vote, as last saved.

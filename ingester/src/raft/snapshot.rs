@@ -62,8 +62,12 @@ impl Checkpoints {
     ) -> Result<(Arc<Self>, Applied), StorageError> {
         let applied = read_applied(&*store, stid)?;
         let latest = applied.log_id.map(|_| meta(&applied));
-        let checkpoints =
-            Self { store, stid, latest: Mutex::new(latest), ended: watch::Sender::new((0, Ok(()))) };
+        let checkpoints = Self {
+            store,
+            stid,
+            latest: Mutex::new(latest),
+            ended: watch::Sender::new((0, Ok(()))),
+        };
         Ok((Arc::new(checkpoints), applied))
     }
 

@@ -102,8 +102,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 Payload::Normal(command) => self.machine.apply(entry.log_id.index, &command.0),
                 Payload::Blank => Reply::none(),
                 Payload::Membership(membership) => {
-                    self.applied.membership =
-                        StoredMembership::new(Some(entry.log_id), membership);
+                    self.applied.membership = StoredMembership::new(Some(entry.log_id), membership);
                     Reply::none()
                 }
             };

@@ -54,9 +54,7 @@ fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>) -> (GroupLog, State
 }
 
 impl StoreBuilder<TypeConfig, GroupLog, StateMachine> for Memory {
-    async fn build(
-        &self,
-    ) -> Result<((), GroupLog, StateMachine), RaftStorageError<TypeConfig>> {
+    async fn build(&self) -> Result<((), GroupLog, StateMachine), RaftStorageError<TypeConfig>> {
         let (log, state) = parts(Arc::new(MemoryLog::default()), Arc::new(MemoryState::default()));
         Ok(((), log, state))
     }

@@ -124,7 +124,8 @@ impl LogStore for MemoryLog {
 
     fn groups(&self) -> Result<Vec<GroupId>, StorageError> {
         let inner = self.inner.lock();
-        let mut groups: Vec<GroupId> = inner.current.marks.keys().map(|(group, _)| *group).collect();
+        let mut groups: Vec<GroupId> =
+            inner.current.marks.keys().map(|(group, _)| *group).collect();
         groups.dedup();
         Ok(groups)
     }

@@ -101,11 +101,7 @@ fn open_error(path: &Path, error: &Error) -> StorageError {
 }
 
 fn io_error(operation: &'static str, database: &DB, error: &Error) -> StorageError {
-    StorageError::Io {
-        operation,
-        path: database.path().to_owned(),
-        reason: error.to_string(),
-    }
+    StorageError::Io { operation, path: database.path().to_owned(), reason: error.to_string() }
 }
 
 fn column<'a>(database: &'a DB, name: &str) -> &'a ColumnFamily {

@@ -75,8 +75,7 @@ impl Disk {
         let machine = Arc::new(Tally::restore(&*state));
         let (checkpoints, applied) = Checkpoints::open(state, STID).unwrap();
         let budget = Arc::new(CacheBudget::default());
-        let parts =
-            GroupParts { id: ID, node: 1, writer, budget, checkpoints, applied, machine };
+        let parts = GroupParts { id: ID, node: 1, writer, budget, checkpoints, applied, machine };
         Node { group: Group::start(parts, &tasks).await.unwrap(), tasks }
     }
 

@@ -40,10 +40,11 @@ impl RocksState {
             let compression = match name {
                 // Sealed chunks are compressed by their own encoding.
                 Column::Chunks => DBCompressionType::None,
-                Column::Meta | Column::Symbols | Column::Series | Column::Pages => {
-                    DBCompressionType::Lz4
-                }
-                Column::Metadata => DBCompressionType::Lz4,
+                Column::Meta
+                | Column::Symbols
+                | Column::Series
+                | Column::Pages
+                | Column::Metadata => DBCompressionType::Lz4,
             };
             let mut options = column_options(cache, compression);
             if matches!(name, Column::Symbols | Column::Series | Column::Metadata) {
