@@ -29,6 +29,7 @@
 pub mod bench;
 mod config;
 mod distribute;
+mod grpc;
 mod http;
 mod metrics;
 mod remote_write;

@@ -37,9 +37,9 @@ pub(crate) fn cut(held: &Held, limits: RetentionLimits) -> Option<TimestampMs> {
     let by_age = (limits.age_ms > 0).then(|| newest_ms.saturating_sub(limits.age_ms));
     let latest_ms = newest_ms.saturating_sub(i64::from(WINDOW_HOURS) * HOUR_MS);
     let by_size = by_size(&held.windows, limits.bytes).map(|cut_ms| cut_ms.min(latest_ms));
-    by_age.max(by_size).map(|cut_ms| {
-        cut_ms.saturating_sub(cut_ms.rem_euclid(i64::from(WINDOW_HOURS) * HOUR_MS))
-    })
+    by_age
+        .max(by_size)
+        .map(|cut_ms| cut_ms.saturating_sub(cut_ms.rem_euclid(i64::from(WINDOW_HOURS) * HOUR_MS)))
 }
 
 /// The end of the newest window that does not fit into `bytes` together with those after it.

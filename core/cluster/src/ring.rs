@@ -47,8 +47,7 @@ mod tests {
 
     #[test]
     fn a_node_that_joins_takes_about_its_share_and_moves_nothing_else() {
-        let (before, after) =
-            (PreferenceRing::new(&[1, 2, 3]), PreferenceRing::new(&[1, 2, 3, 4]));
+        let (before, after) = (PreferenceRing::new(&[1, 2, 3]), PreferenceRing::new(&[1, 2, 3, 4]));
         let mut moved = 0;
         for key in (0..1000).map(|i| format!("partition-{i}")) {
             let (old, new) = (before.preferred(&key, 1), after.preferred(&key, 1));

@@ -1,3 +1,5 @@
+//! The distributor over partitions in memory: what is sent, learned, sent again, and told.
+
 use prost::Message;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The walk against prost, in both directions: what prost writes, and what nobody would.
+
 use cluster::Routes;
 use model::{SlotMap, TenantId};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};

@@ -22,6 +22,7 @@ pub(crate) const BATCH_SERIES_MAX: usize = 512;
 /// Samples after which a batch takes no further series.
 const BATCH_SAMPLES: usize = 2 * BATCH_SERIES_MAX;
 
+const SERIES_TAG: u8 = 0x0a;
 const SAMPLE_TAG: u8 = 0x12;
 const LABEL_TAG: u8 = 0x0a;
 const VALUE_TAG: u8 = 0x09;
@@ -94,6 +95,10 @@ impl<'a> Walk<'a> {
         batch.clear();
         let mut more = true;
         while batch.series.len() < BATCH_SERIES_MAX && batch.samples.len() < BATCH_SAMPLES {
+            if let Some(series) = self.plain_series() {
+                batch.take_series(self.body, series, self.samples_left, hasher)?;
+                continue;
+            }
             let Some(tag) = self.reader.tag()? else {
                 more = false;
                 break;
@@ -110,6 +115,19 @@ impl<'a> Walk<'a> {
         let too_many = DecodeError::TooManySamples { limit: self.samples_max };
         self.samples_left = self.samples_left.checked_sub(batch.samples.len()).ok_or(too_many)?;
         Ok(more)
+    }
+
+    /// The next series, if it comes next and has 128 to 16,383 bytes, as nearly all have: the same as
+    /// by tag and length, without the questions.
+    #[inline]
+    fn plain_series(&mut self) -> Option<Reader<'a>> {
+        let [SERIES_TAG, low @ 0x80..=0xff, high @ 0..0x80, rest @ ..] = self.reader.rest() else {
+            return None;
+        };
+        let len = usize::from(low & 0x7f) | usize::from(*high) << 7;
+        let series = Reader::new(rest.get(..len)?, self.reader.offset() + 3);
+        self.reader.advance(3 + len);
+        Some(series)
     }
 }
 

@@ -1,3 +1,5 @@
+//! The cache as requests see it, across changes of the routes.
+
 use cluster::PartitionRoute;
 use model::{PartitionId, SlotMap};
 

@@ -13,16 +13,8 @@ use super::index::TenantNumber;
 const SEEN_RESOLUTION_MS: i64 = 3_600_000;
 
 /// Remote write's `MetricMetadata.MetricType`, by number.
-const KINDS: [&str; 8] = [
-    "unknown",
-    "counter",
-    "gauge",
-    "histogram",
-    "gaugehistogram",
-    "summary",
-    "info",
-    "stateset",
-];
+const KINDS: [&str; 8] =
+    ["unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"];
 
 /// What is known about one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +95,10 @@ impl Metadata {
     }
 
     /// Families that changed after the epoch that is on disk; `None` for those that are gone.
-    pub(super) fn since(&self, durable: u64) -> impl Iterator<Item = (&FamilyKey, Option<&Family>)> {
+    pub(super) fn since(
+        &self,
+        durable: u64,
+    ) -> impl Iterator<Item = (&FamilyKey, Option<&Family>)> {
         let newer = self.changed.iter().filter(move |(_, epoch)| **epoch > durable);
         newer.map(|(key, _)| (key, self.families.get(key)))
     }

@@ -77,7 +77,11 @@ impl Pages {
             self.pages.resize_with(number + 1, Option::default);
         }
         let page = self.pages[number].get_or_insert_default();
-        page.push(series % PAGE_LEN, Series { fingerprint, pairs_end: 0, born_hour: i32::MAX }, pairs);
+        page.push(
+            series % PAGE_LEN,
+            Series { fingerprint, pairs_end: 0, born_hour: i32::MAX },
+            pairs,
+        );
     }
 
     /// Pages with their numbers, without those whose series are all gone.

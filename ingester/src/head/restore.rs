@@ -54,9 +54,11 @@ impl State {
         let Some(counters) = store.store.get(Column::Meta, &state_key(store.stid))? else {
             return Ok(state);
         };
-        state
-            .read_counters(&counters)
-            .map_err(|reason| HeadError::Damaged { partition, what: "counters", reason })?;
+        state.read_counters(&counters).map_err(|reason| HeadError::Damaged {
+            partition,
+            what: "counters",
+            reason,
+        })?;
         type Part = (&'static str, Column, fn(&mut State, &[u8], &[u8]) -> Read);
         let parts: [Part; 4] = [
             ("symbols", Column::Symbols, Self::read_symbols),

@@ -12,9 +12,7 @@ use model::chunk::xor::SAMPLES_MAX;
 use model::{SeriesRef, TimestampMs};
 
 use super::outcome::{AppliedFrame, Outcome, Rejection};
-use super::sealed::{
-    ChunkKey, ChunkKind, SealedChunk, SealedChunks, window_hour, window_start_ms,
-};
+use super::sealed::{ChunkKey, ChunkKind, SealedChunk, SealedChunks, window_hour, window_start_ms};
 use super::series::NO_SERIES;
 use super::state::{State, StoreView};
 use crate::storage::Column;

@@ -85,11 +85,7 @@ impl Default for State {
             by_fingerprint: HashTable::new(),
             series_dirty: Dirty::default(),
             epoch: 1,
-            progress: Progress {
-                durable: 0,
-                checkpointed_hour: i32::MIN,
-                deleted_hour: i32::MIN,
-            },
+            progress: Progress { durable: 0, checkpointed_hour: i32::MIN, deleted_hour: i32::MIN },
         }
     }
 }

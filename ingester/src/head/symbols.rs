@@ -126,7 +126,8 @@ impl Symbols {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        let texts: usize = self.entries.iter().flat_map(|entry| &entry.text).map(|text| text.len()).sum();
+        let texts: usize =
+            self.entries.iter().flat_map(|entry| &entry.text).map(|text| text.len()).sum();
         texts
             + self.entries.capacity() * size_of::<Entry>()
             + self.by_text.allocation_size()

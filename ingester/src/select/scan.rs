@@ -63,10 +63,7 @@ pub(super) struct View {
 impl View {
     fn new(state: &State, range: TimeRange) -> Self {
         let start_ms = range.start_ms.max(state.counters.dropped_before_ms);
-        Self {
-            range: TimeRange::new(start_ms, range.end_ms),
-            applied: state.counters.applied,
-        }
+        Self { range: TimeRange::new(start_ms, range.end_ms), applied: state.counters.applied }
     }
 }
 

@@ -133,7 +133,9 @@ fn label_questions_are_sorted_deduplicated_and_limited() {
     assert_eq!(label_values(&heads, "instance", &some), ["host-1", "host-2"]);
     assert_eq!(label_names(&heads, &some), ["__name__", "id", "instance"]);
 
-    for range in [TimeRange::new(0, BASE_MS - 86_400_000), TimeRange::new(BASE_MS + 60_000, i64::MAX)] {
+    for range in
+        [TimeRange::new(0, BASE_MS - 86_400_000), TimeRange::new(BASE_MS + 60_000, i64::MAX)]
+    {
         let none = request(Vec::new(), range);
         assert_eq!(series(&heads, &none), []);
         assert_eq!(label_names(&heads, &none), Vec::<String>::new());

@@ -48,7 +48,8 @@ pub(super) fn read_duration_ns(text: &str) -> Result<i64, TimeError> {
         Ok(seconds) => {
             let ns = seconds * 1e9;
             // 2^63 itself does not fit, although Go lets it pass.
-            if ns >= 9_223_372_036_854_775_808.0 || ns < -9_223_372_036_854_775_808.0 {
+            let fitting = -9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0;
+            if !fitting.contains(&ns) {
                 return Err(TimeError::Overflow(text.to_owned()));
             }
             #[expect(clippy::cast_possible_truncation, reason = "cut off, as Go does; it fits")]

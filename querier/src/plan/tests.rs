@@ -8,7 +8,6 @@ use promql::refuse::refuse;
 
 use super::{Plan, PlanContext};
 
-#[expect(clippy::needless_pass_by_value, reason = "an expectation is used once")]
 fn check(query: &str, expected: Expect) {
     let expr = parse(query, &ParseOptions::default()).unwrap();
     refuse(query, &expr).unwrap();

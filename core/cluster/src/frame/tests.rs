@@ -19,11 +19,10 @@ fn what_goes_in_comes_out() {
     let bytes = frame();
     let view = FrameView::parse(&bytes).unwrap();
     assert_eq!(view.tenant(), "anonymous");
-    assert_eq!(view.refs().map(FrameRef::decode).collect::<Vec<_>>(), [
-        FrameRef::New(0),
-        FrameRef::Known(SeriesRef(7)),
-        FrameRef::Known(SeriesRef(7))
-    ]);
+    assert_eq!(
+        view.refs().map(FrameRef::decode).collect::<Vec<_>>(),
+        [FrameRef::New(0), FrameRef::Known(SeriesRef(7)), FrameRef::Known(SeriesRef(7))]
+    );
     assert_eq!(view.runs().collect::<Vec<_>>(), [(5, 2), (6, 1)]);
     let bits: Vec<u64> = view.values().map(f64::to_bits).collect();
     assert_eq!(bits, [1.0_f64.to_bits(), f64::NAN.to_bits(), (-0.0_f64).to_bits()]);

@@ -1,3 +1,5 @@
+//! The table against a map, and what it keeps when it is full.
+
 use std::collections::HashMap;
 
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};

@@ -15,10 +15,22 @@ const MINUTE_MS: i64 = 60_000;
 #[derive(Debug, Clone)]
 enum Step {
     /// Samples a minute apart; the value follows from the timestamp, so overlaps are retries.
-    Run { series: usize, minute: i64, samples: i64, known: bool },
+    Run {
+        series: usize,
+        minute: i64,
+        samples: i64,
+        known: bool,
+    },
     /// One sample with a value of its own.
-    One { series: usize, minute: i64, value: u64, known: bool },
-    Retention { minute: i64 },
+    One {
+        series: usize,
+        minute: i64,
+        value: u64,
+        known: bool,
+    },
+    Retention {
+        minute: i64,
+    },
     Checkpoint,
     /// A checkpoint whose flush fails.
     FailedCheckpoint,
@@ -112,7 +124,8 @@ fn write(rig: &mut Rig, naive: &mut Naive, samples: &[Write], known: bool) {
 fn run(rig: &mut Rig, naive: &mut Naive, step: &Step) {
     match step {
         Step::Run { series: i, minute, samples, known } => {
-            let sample = |minute: i64| (series(*i), BASE_MS + minute * MINUTE_MS, minute as u64 * 7);
+            let sample =
+                |minute: i64| (series(*i), BASE_MS + minute * MINUTE_MS, minute as u64 * 7);
             let samples: Vec<Write> = (*minute..*minute + samples).map(sample).collect();
             write(rig, naive, &samples, *known);
         }

@@ -56,5 +56,8 @@ fn thirty_days_of_churn_leave_memory_and_disk_flat() {
     let ticks = (KEPT_DAYS - 1) * DAY_MS / TICK_MS + 1;
     assert_eq!(samples as i64, ticks * LIVE);
     rig.crash();
-    assert_eq!(rig.read(&[], TimeRange::ALL).values().map(BTreeMap::len).sum::<usize>() as i64 % LIVE, 0);
+    assert_eq!(
+        rig.read(&[], TimeRange::ALL).values().map(BTreeMap::len).sum::<usize>() as i64 % LIVE,
+        0
+    );
 }

@@ -128,8 +128,10 @@ fn matchers_select_as_prometheus_selects() {
         (&[("__name__", Regex, "a|b"), ("i", Regex, "[12]")], &[0, 1]),
         (&[("__name__", Equal, "nope"), ("i", Equal, "1")], &[]),
     ] {
-        let built: Vec<Matcher> =
-            matchers.iter().map(|(name, op, value)| Matcher::new(name, *op, value).unwrap()).collect();
+        let built: Vec<Matcher> = matchers
+            .iter()
+            .map(|(name, op, value)| Matcher::new(name, *op, value).unwrap())
+            .collect();
         let found: Vec<Labels> = rig.read(&built, TimeRange::ALL).into_keys().collect();
         let mut wanted: Vec<Labels> = expected.iter().map(|i: &usize| series[*i].clone()).collect();
         wanted.sort();

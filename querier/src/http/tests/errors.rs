@@ -65,6 +65,13 @@ async fn instant_queries() {
             BAD,
             "invalid parameter \"query\": 1:1: parse error: topk() is not supported yet",
         ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn parameters() {
+    check(&[
         (
             QUERY,
             &[("query", "1"), ("time", "x")],
@@ -184,11 +191,23 @@ async fn range_queries() {
 #[tokio::test]
 async fn execution() {
     let same = "vector cannot contain metrics with the same labelset";
+    let many = "multiple matches for labels: many-to-one matching must be explicit \
+                (group_left/group_right)";
+    let ambiguous = "found duplicate series for the match group {instance=\"a\"} on the right \
+                     hand-side of the operation: [{__name__=\"http_total\", code=\"500\", \
+                     instance=\"a\"}, {__name__=\"http_total\", code=\"200\", instance=\"a\"}];\
+                     many-to-many matching not allowed: matching labels must be unique on one side";
     check(&[
         (QUERY, &[("query", "count_over_time({code=\"200\"}[1m])")], 422, "execution", same),
         (QUERY, &[("query", "-{code=\"200\"}")], 422, "execution", same),
-        (QUERY, &[("query", "http_total / on (instance) up")], 422, "execution", ""),
-        (QUERY, &[("query", "up / on (instance) http_total")], 422, "execution", ""),
+        (QUERY, &[("query", "http_total / on (instance) up")], 422, "execution", many),
+        (
+            QUERY,
+            &[("query", "up / on (instance) http_total{instance=\"a\"}")],
+            422,
+            "execution",
+            ambiguous,
+        ),
     ])
     .await;
 }
