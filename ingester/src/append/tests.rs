@@ -1,3 +1,5 @@
+//! Appending on a paused clock: which frames are refused, which share an entry, what is left unknown.
+
 use cluster::{FrameBuilder, FrameRef, PartitionRoute, Routes};
 use model::clock::ManualClock;
 use model::{Labels, SeriesRef, SlotMap, TenantId};

@@ -1,3 +1,5 @@
+//! The checks at start, on logs and states that lack what a healthy replica has.
+
 use bytes::Bytes;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The log writer on a slow or failing disk: no ack before the sync, none after a failure.
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 

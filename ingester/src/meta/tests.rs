@@ -1,3 +1,5 @@
+//! The meta table as a function of its commands, and through a restart.
+
 use super::*;
 use crate::storage::memory::MemoryState;
 

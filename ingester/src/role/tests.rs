@@ -1,3 +1,5 @@
+//! An ingester on a real folder: restarts, a second process, a log with an entry torn out.
+
 use cluster::{FrameBuilder, FrameRef};
 use model::clock::ManualClock;
 

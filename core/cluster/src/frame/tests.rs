@@ -1,3 +1,5 @@
+//! Frames from both ends: what is put in comes out, and no cut or flipped byte passes for a frame.
+
 use model::{Labels, SeriesRef, TenantId};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 

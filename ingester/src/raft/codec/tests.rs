@@ -1,3 +1,5 @@
+//! Bytes of log records: laws, and a picture of those that later versions must still read.
+
 use proptest::prelude::*;
 
 use super::*;

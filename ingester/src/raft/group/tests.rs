@@ -1,3 +1,5 @@
+//! A one-voter group on a store that loses its unsynced tail.
+
 use std::time::Duration;
 
 use parking_lot::Mutex;

@@ -1,3 +1,5 @@
+//! What only the RocksDB stores do: locks, files in the way, flushes that are whole or nothing.
+
 use super::*;
 use crate::storage::log::LogStore as _;
 use crate::storage::{Column, StateStore as _};
