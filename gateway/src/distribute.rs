@@ -27,7 +27,7 @@ use crate::remote_write::labels::LabelLimits;
 use crate::remote_write::refusal::{Reason, Refusal, Refusals};
 use crate::remote_write::wire::WireError;
 use crate::series_cache::{CacheSize, SeriesCache};
-use frames::{Frame, Frames, Scatter, Share};
+use frames::{Frame, Frames, Reserve, Scatter, Share};
 
 /// Distributes requests; one for the whole gateway.
 #[derive(Debug)]
@@ -57,6 +57,9 @@ pub(crate) enum WriteError {
     /// The routes are in the middle of a change.
     #[error("slot {slot} belongs to partition {partition}, which these routes do not have")]
     NoOwner { slot: u16, partition: u32 },
+    /// There is no memory for its frames; nothing is stored.
+    #[error(transparent)]
+    NoMemory(Failure),
     /// A partition failed; some of it may be stored.
     #[error(transparent)]
     Append(Failure),
@@ -83,26 +86,27 @@ impl Distributor {
         Self { client, cache, label_limits, samples_max, metrics }
     }
 
-    /// Stores what a decompressed body holds.
+    /// Stores what a decompressed body holds; `reserve` sets memory aside for its frames.
     ///
     /// # Errors
-    /// When the body cannot be read, or a partition fails.
+    /// When the body cannot be read, there is no memory for it, or a partition fails.
     pub(crate) async fn write(
         &self,
         tenant: &TenantId,
         body: &[u8],
         frames: &mut Frames,
+        reserve: Reserve<'_>,
     ) -> Result<Verdict, WriteError> {
         let routes = self.client.routes().current();
         self.cache.follow(&routes);
         let scatter = self.scatter(tenant, &routes);
-        let mut verdict = scatter.run(body, Share::All, frames).await?;
+        let mut verdict = scatter.run(body, Share::All, frames, reserve).await?;
         self.metrics.count_probes(frames.cache_hits, frames.cache_misses);
         let answers = self.append_all(&routes, frames.take()).await?;
         for (position, mut answer) in answers {
             if answer.is_unknown_ref() {
                 self.cache.forget(position);
-                scatter.run(body, Share::Of(position), frames).await?;
+                scatter.run(body, Share::Of(position), frames, reserve).await?;
                 answer = self.append_again(&routes, position, frames.take()).await?;
             }
             answer.add_to(&mut verdict.refusals);
@@ -215,7 +219,7 @@ impl WriteError {
             Self::NoOwner { .. } => {
                 Failure::new(FailureKind::Unavailable, "err-varve-no-owner", self.to_string())
             }
-            Self::Append(failure) => failure.clone(),
+            Self::NoMemory(failure) | Self::Append(failure) => failure.clone(),
         }
     }
 }

@@ -92,13 +92,13 @@ impl Door {
         let Scratch { compressed, decoded, frames } = scratch;
         let len = decoded_len(compressed, self.config.decoded_bytes_max)
             .map_err(|error| error.failure())?;
-        // Frames are at most about as large as the body that they are made from.
-        lease.extend(len * 2)?;
+        lease.extend(len)?;
         let body = decompress(compressed, len, decoded).map_err(|error| error.failure())?;
         self.metrics.count_bytes(compressed.len(), body.len());
         let timeout = Duration::from_millis(self.config.write_timeout_ms);
-        let written = tokio::time::timeout(timeout, self.distributor.write(tenant, body, frames));
-        let verdict = written
+        let mut reserve = |bytes| lease.extend(bytes);
+        let written = self.distributor.write(tenant, body, frames, &mut reserve);
+        let verdict = tokio::time::timeout(timeout, written)
             .await
             .map_err(|_| self.too_slow())?
             .map_err(|error| Refused::Failure(error.failure()))?;

@@ -9,7 +9,7 @@ use cluster::frame::MetadataRecord;
 use cluster::{FrameBuilder, FrameRef, Routes};
 use model::labels::METRIC_NAME;
 use model::shard::slot_of;
-use model::{Slot, TenantId};
+use model::{Failure, Slot, TenantId};
 
 use super::{Verdict, WriteError};
 use crate::remote_write::labels::{LabelLimits, RawLabels};
@@ -29,6 +29,9 @@ const BATCHES_AT_ONCE: u32 = 16;
 
 /// The largest number of remote write's `MetricMetadata.MetricType`; others become 0, `unknown`.
 const METADATA_KIND_MAX: u8 = 7;
+
+/// Sets so many bytes aside for the request, or says why it cannot.
+pub(crate) type Reserve<'r> = &'r mut (dyn FnMut(usize) -> Result<(), Failure> + Send);
 
 /// What one request is scattered with.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ struct Lane {
     builder: FrameBuilder,
     new: Vec<Fingerprint>,
     done: Vec<Frame>,
+    done_bytes: usize,
 }
 
 /// A series that the cache does not know.
@@ -91,19 +95,30 @@ struct Unknown<'a> {
 impl Scatter<'_> {
     /// Fills `frames` with the share of a decompressed body.
     ///
+    /// A body of samples without fields becomes frames twelve times its size, so memory is set
+    /// aside as they grow, not by the size of the body.
+    ///
     /// # Errors
-    /// When the body is not a write request.
+    /// When the body is not a write request, or there is no memory for its frames.
     pub(crate) async fn run(
         &self,
         body: &[u8],
         share: Share,
         frames: &mut Frames,
+        reserve: Reserve<'_>,
     ) -> Result<Verdict, WriteError> {
         frames.start(self.tenant, self.routes.partitions.len());
         let mut verdict = Verdict::default();
         let mut walk = Walk::new(body, self.samples_max);
+        let mut reserved_bytes = 0;
         for n in 1_u32.. {
-            if !self.step(&mut walk, body, share, frames, &mut verdict)? {
+            let more = self.step(&mut walk, body, share, frames, &mut verdict)?;
+            let held_bytes = frames.held_bytes();
+            if held_bytes > reserved_bytes {
+                reserve(held_bytes - reserved_bytes).map_err(WriteError::NoMemory)?;
+                reserved_bytes = held_bytes;
+            }
+            if !more {
                 break;
             }
             if n.is_multiple_of(BATCHES_AT_ONCE) {
@@ -266,6 +281,7 @@ impl Frames {
             lane.builder.start(tenant);
             lane.new.clear();
             lane.done.clear();
+            lane.done_bytes = 0;
         }
         (self.cache_hits, self.cache_misses) = (0, 0);
     }
@@ -276,6 +292,7 @@ impl Frames {
         lanes
             .map(|(position, lane)| {
                 lane.close();
+                lane.done_bytes = 0;
                 (position, std::mem::take(&mut lane.done))
             })
             .filter(|(_, frames)| !frames.is_empty())
@@ -286,6 +303,12 @@ impl Frames {
     pub(crate) fn kept_bytes(&self) -> usize {
         let lanes: usize = self.lanes.iter().map(|lane| lane.builder.capacity_bytes()).sum();
         lanes + self.batch.kept_bytes()
+    }
+
+    /// Bytes of all that the request has become so far, roughly.
+    fn held_bytes(&self) -> usize {
+        let lane = |lane: &Lane| lane.done_bytes + lane.builder.bytes();
+        self.lanes.iter().map(lane).sum::<usize>() + self.batch.kept_bytes()
     }
 }
 
@@ -335,6 +358,7 @@ impl Lane {
     fn close(&mut self) {
         if !self.builder.is_empty() {
             let bytes = self.builder.finish();
+            self.done_bytes += bytes.len();
             self.done.push(Frame { bytes, new: std::mem::take(&mut self.new) });
             self.builder.restart();
         }

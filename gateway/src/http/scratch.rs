@@ -9,7 +9,7 @@ use crate::distribute::frames::Frames;
 
 /// Buffers that wait for their next request. More requests than this at once are rare, and theirs
 /// are simply freed.
-const IDLE_MAX: usize = 16;
+const IDLE_MAX: usize = 8;
 
 /// Buffers larger than this are freed after use: what one huge request needed is not kept.
 const KEPT_BYTES_MAX: usize = 8 << 20;

@@ -156,7 +156,7 @@ impl Batch {
         (self.exemplars, self.histograms) = (0, 0);
     }
 
-    /// Bytes that are kept between requests, roughly.
+    /// Bytes of its buffers, roughly.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.samples.capacity() * size_of::<(i64, f64)>() + self.gathered.capacity()
     }
@@ -277,16 +277,21 @@ fn labels_run(bytes: &[u8]) -> usize {
 }
 
 /// A sample field exactly as Prometheus writes it (value, then timestamp, no more), and its length.
+/// Encoders leave a value of zero out.
 ///
 /// `ahead` goes on past the `left` bytes of the series, so that the timestamp can be read as one
 /// word even where the series ends with it.
 #[inline]
 fn plain_sample(ahead: Option<&[u8]>, left: usize) -> Option<((i64, f64), usize)> {
-    let ([SAMPLE_TAG, len, VALUE_TAG, value @ .., TIMESTAMP_TAG], rest) =
-        ahead?.split_first_chunk::<12>()?
-    else {
-        return None;
+    let ahead = ahead?;
+    let (len, value, head_bytes) = match ahead {
+        [SAMPLE_TAG, len, VALUE_TAG, a, b, c, d, e, f, g, h, TIMESTAMP_TAG, ..] => {
+            (*len, f64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 12)
+        }
+        [SAMPLE_TAG, len, TIMESTAMP_TAG, ..] => (*len, 0.0, 3),
+        _ => return None,
     };
+    let rest = ahead.get(head_bytes..)?;
     let word = match rest.first_chunk::<8>() {
         Some(word) => *word,
         None => {
@@ -296,9 +301,9 @@ fn plain_sample(ahead: Option<&[u8]>, left: usize) -> Option<((i64, f64), usize)
         }
     };
     let (timestamp, timestamp_bytes) = varint_of_word(u64::from_le_bytes(word))?;
-    let is_whole = usize::from(*len) == 10 + timestamp_bytes && 12 + timestamp_bytes <= left;
-    let value = f64::from_bits(u64::from_le_bytes(*value));
-    is_whole.then_some(((timestamp.cast_signed(), value), 12 + timestamp_bytes))
+    let bytes = head_bytes + timestamp_bytes;
+    let is_whole = usize::from(len) + 2 == bytes && bytes <= left;
+    is_whole.then_some(((timestamp.cast_signed(), value), bytes))
 }
 
 fn take_sample(mut sample: Reader<'_>) -> Result<(i64, f64), WireError> {
