@@ -51,7 +51,7 @@ impl Cli {
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 
-    /// All commands and flags as a page of Markdown, for `docs/flags.md`.
+    /// All commands and flags as a page of Markdown, for `docs/reference/flags.md`.
     #[must_use]
     pub fn reference() -> String {
         let mut command = Self::command_with_variables();

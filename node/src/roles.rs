@@ -22,6 +22,9 @@ const REQUESTS_DEADLINE: Duration = Duration::from_secs(30);
 /// Longest wait for background tasks after the last checkpoint; nothing depends on them any more.
 const TASKS_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The names that `--target` knows.
+const ROLES: [&str; 5] = ["gateway", "ingester", "querier", "compactor", "ruler"];
+
 /// Which roles a process plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -76,12 +79,24 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self::All),
-            _ => Err("a node with some of the roles needs others for the rest, and this version \
-                      cannot form a cluster yet; leave --target out, or say all"
-                .to_owned()),
+        const REMEDY: &str = "this version cannot form a cluster yet; leave the flag out, or say \
+                              --target=all";
+        let names: Vec<&str> = text.split(',').map(str::trim).collect();
+        let strange = names.iter().find(|name| **name != "all" && !ROLES.contains(name));
+        if let Some(name) = strange {
+            let roles = ROLES.join(", ");
+            return Err(format!(
+                "--target={text}: there is no role {name:?}, only all or some of {roles}, and \
+                 {REMEDY}"
+            ));
         }
+        let lacking: Vec<&str> =
+            ROLES.iter().copied().filter(|role| !names.contains(role)).collect();
+        if names.contains(&"all") || lacking.is_empty() {
+            return Ok(Self::All);
+        }
+        let lacking = lacking.join(", ");
+        Err(format!("--target={text} needs other nodes for {lacking}, and {REMEDY}"))
     }
 }
 

@@ -10,7 +10,7 @@ use node::{Cli, Config, Node};
 
 #[test]
 fn flags_are_documented() {
-    expect_file!["../../docs/flags.md"].assert_eq(&Cli::reference());
+    expect_file!["../../docs/reference/flags.md"].assert_eq(&Cli::reference());
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn metrics_are_documented() {
         node.stop().await.expect("it stops");
         text.expect("the request ends")
     });
-    expect_file!["../../docs/metrics.md"].assert_eq(&metrics_reference(&text));
+    expect_file!["../../docs/reference/metrics.md"].assert_eq(&metrics_reference(&text));
 }
 
 fn get(address: SocketAddr, path: &str) -> String {

@@ -41,12 +41,13 @@ impl Cargo {
         succeed(&mut self.command(args))
     }
 
-    /// Builds a program of ours and tells where it is.
+    /// Builds a program of ours and tells where it is. The whole workspace is selected, so that
+    /// dependencies have the features that they have in the tests, and are not compiled a second time.
     ///
     /// # Errors
     /// When it does not compile.
-    pub(crate) fn build(&self, package: &str, program: &str) -> Result<PathBuf> {
-        self.run(["build", "--release", "--package", package, "--bin", program])?;
+    pub(crate) fn build(&self, program: &str) -> Result<PathBuf> {
+        self.run(["build", "--release", "--workspace", "--bin", program])?;
         let dir = self.target_dir.clone().unwrap_or_else(|| root().join("target"));
         let path = root().join(dir).join("release").join(program);
         if path.is_file() { Ok(path) } else { bail!("cargo built no {}", path.display()) }

@@ -15,6 +15,7 @@ mod up;
 mod verify;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use build::Cargo;
@@ -59,8 +60,18 @@ enum Command {
     Greet(greeting::Greet),
 }
 
-fn main() -> Result<()> {
-    let Cli { command, target_dir } = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The causes in one line: a backtrace would be of this tool, not of what went wrong.
+        Err(error) => {
+            println!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Cli { command, target_dir }: Cli) -> Result<()> {
     let cargo = Cargo::new(target_dir);
     match command {
         Command::Up(up) => up.run(&cargo),

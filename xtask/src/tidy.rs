@@ -1,10 +1,11 @@
 //! The house rules that no compiler knows, as tests: a rule that nothing enforces is given up.
 //!
 //! Each file below checks one kind of rule over values (manifests, a list of files with their text)
-//! and returns what it found; only this file reads the tree.
+//! and returns what it found, as `file:line: what is wrong; what to do`; only this file reads the tree.
 
 mod arrows;
 mod docs;
+mod errors;
 mod lock;
 mod sources;
 mod tree;
@@ -34,7 +35,11 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     for breach in &breaches {
         println!("tidy: {breach}");
     }
-    if breaches.is_empty() { Ok(()) } else { bail!("{} house rules are broken", breaches.len()) }
+    if breaches.is_empty() {
+        Ok(())
+    } else {
+        bail!("{} breaches of the house rules", breaches.len())
+    }
 }
 
 fn check(root: &Path) -> Result<Vec<String>> {
@@ -45,8 +50,9 @@ fn check(root: &Path) -> Result<Vec<String>> {
     let mut breaches = tree::check(&files);
     breaches.extend(sources::check(&files));
     breaches.extend(docs::check(&files));
+    breaches.extend(errors::check(&files));
     breaches.extend(lock::check(text_of("Cargo.lock")));
-    breaches.extend(arrows::check(&arrows::manifests(root)?, text_of("ARCHITECTURE.md")));
+    breaches.extend(arrows::check(&arrows::manifests(root)?, &files));
     Ok(breaches)
 }
 

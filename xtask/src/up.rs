@@ -33,7 +33,7 @@ impl Up {
     pub(crate) fn run(&self, cargo: &Cargo) -> Result<()> {
         machine::provide(&[BUILD])?;
         println!("building; the first time takes about half an hour on two cores");
-        let varve = cargo.build("node", "varve")?;
+        let varve = cargo.build("varve")?;
         let mut greet = Command::new(std::env::current_exe().context("cannot find myself")?);
         greet.args(["greet", "--address", &self.listen_address]);
         greet.args(["--pid", &std::process::id().to_string()]);
@@ -51,7 +51,7 @@ impl Up {
 /// When it does not compile or start.
 pub(crate) fn dev(cargo: &Cargo, args: &[String]) -> Result<()> {
     machine::provide(&[BUILD])?;
-    let varve = cargo.build("node", "varve")?;
+    let varve = cargo.build("varve")?;
     Err(Command::new(varve).arg("run").args(args).exec()).context("cannot start the node")
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn dev(cargo: &Cargo, args: &[String]) -> Result<()> {
 /// When something does not compile, or a measurement fails.
 pub(crate) fn bench(cargo: &Cargo, args: &[String]) -> Result<()> {
     machine::provide(&[BUILD, PEERS])?;
-    let varve = cargo.build("node", "varve")?;
-    let loadtest = cargo.build("loadtest", "varve-loadtest")?;
+    let varve = cargo.build("varve")?;
+    let loadtest = cargo.build("varve-loadtest")?;
     succeed(Command::new(loadtest).arg("peers").arg("--varve").arg(varve).args(args))
 }

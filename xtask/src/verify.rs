@@ -46,6 +46,6 @@ pub(crate) fn fix(cargo: &Cargo) -> Result<()> {
     let clippy = ["clippy", "--fix", "--release", "--workspace", "--all-targets", "--allow-dirty"];
     cargo.run(clippy)?;
     cargo.run(["fmt", "--all"])?;
-    let reference = ["test", "--release", "--package", "node", "--test", "reference"];
+    let reference = ["test", "--release", "--workspace", "--test", "reference"];
     succeed(cargo.command(reference).env("UPDATE_EXPECT", "1"))
 }

@@ -34,9 +34,25 @@ fn a_node_needs_no_configuration() {
 
 #[test]
 fn a_target_that_needs_a_cluster_is_refused_by_name() {
-    let error = parsed(&["run", "--target=gateway"]).unwrap_err();
-    for part in ["'gateway'", "--target", "cannot form a cluster yet"] {
+    let error = parsed(&["run", "--target=gateway,ruler"]).unwrap_err();
+    for part in [
+        "--target=gateway,ruler needs other nodes for ingester, querier, compactor",
+        "cannot form a cluster yet",
+        "--target=all",
+    ] {
         assert!(error.contains(part), "{error}");
+    }
+    let error = parsed(&["run", "--target=gateway,scraper"]).unwrap_err();
+    assert!(error.contains("there is no role \"scraper\""), "{error}");
+}
+
+#[test]
+fn all_roles_by_name_are_all() {
+    for target in ["all", "gateway,ingester,querier,compactor,ruler", "ruler, all"] {
+        let Command::Run(config) = parsed(&["run", "--target", target]).unwrap().command else {
+            unreachable!()
+        };
+        assert_eq!(config.target, crate::roles::Target::All, "{target}");
     }
 }
 
