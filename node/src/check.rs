@@ -80,8 +80,10 @@ impl Probe {
             .http_status_as_error(false)
             .build()
             .into();
-        let mut response =
-            agent.get(&url).call().with_context(|| format!("no answer from {url}"))?;
+        let mut response = agent
+            .get(&url)
+            .call()
+            .with_context(|| format!("no answer from {url}; does a node run there (--url)?"))?;
         let status = response.status();
         let answer = response
             .body_mut()

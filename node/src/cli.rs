@@ -59,8 +59,9 @@ impl Cli {
         reference::page(&command)
     }
 
-    /// Each setting `--a.b-c` can also be given as the variable `VARVE_A_B_C`. Derived here, for all
-    /// roles alike, so that no flag can lack its variable or have one of another name.
+    /// Each setting `--web.listen-address` can also be given as the variable
+    /// `VARVE_WEB_LISTEN_ADDRESS`. Derived here, for all roles alike, so that no flag can lack its
+    /// variable or have one of another name; its heading and the name of its value, too.
     fn command_with_variables() -> clap::Command {
         Self::command().mut_subcommands(with_variables)
     }
@@ -100,11 +101,43 @@ fn explained(error: &anyhow::Error) -> String {
 }
 
 fn with_variables(command: clap::Command) -> clap::Command {
-    let command = command.mut_args(|arg| match arg.get_long().map(variable) {
-        Some(name) if is_setting(&arg) => arg.env(name),
+    let command = command.mut_args(|arg| match arg.get_long().map(str::to_owned) {
+        Some(long) if is_setting(&arg) => {
+            with_heading(with_value_name(arg, &long), &long).env(variable(&long))
+        }
         _ => arg,
     });
     command.mut_subcommands(with_variables)
+}
+
+/// Flags stand together by the part before the dot.
+fn with_heading(arg: clap::Arg, long: &str) -> clap::Arg {
+    let heading = match long.split_once('.').map(|(part, _)| part) {
+        Some("gateway" | "limits") => "Writing",
+        Some("query") => "Asking",
+        Some("ingester" | "storage") => "Storage",
+        Some("web") => "Web",
+        Some("log") => "Logging",
+        Some(_) | None => return arg,
+    };
+    arg.help_heading(heading)
+}
+
+/// The unit, where the flag's name ends in one and the flag says nothing better.
+fn with_value_name(arg: clap::Arg, long: &str) -> clap::Arg {
+    let derived = arg.get_id().as_str().to_uppercase();
+    let names = arg.get_value_names().unwrap_or_default();
+    if names.first().is_some_and(|name| name.to_uppercase() != derived) {
+        return arg;
+    }
+    let long = long.trim_end_matches("-max");
+    let unit = match long.rsplit(['-', '.']).next() {
+        Some("bytes" | "limit" | "size") => "BYTES",
+        Some("ms") => "MILLISECONDS",
+        Some("time" | "timeout" | "delta") => "DURATION",
+        _ => "COUNT",
+    };
+    arg.value_name(unit)
 }
 
 /// Whether a flag describes a node. One that says what to do now, like `--apply`, must be said now.
@@ -126,12 +159,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct Storage {
     /// Folder for all that is stored; made if it is not there.
-    #[arg(
-        long = "storage.path",
-        default_value = "./data",
-        value_name = "DIR",
-        help_heading = "Storage"
-    )]
+    #[arg(long = "storage.path", default_value = "./data", value_name = "DIR")]
     pub(crate) storage_path: PathBuf,
 }
 

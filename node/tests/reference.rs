@@ -27,6 +27,7 @@ fn metrics_are_documented() {
             for path in ["/-/ready", "/api/v1/query?query=1", "/api/v1/labels"] {
                 get(address, path);
             }
+            post(address, "/api/v1/write", &nameless_series());
             get(address, "/metrics")
         });
         let text = text.await;
@@ -36,13 +37,41 @@ fn metrics_are_documented() {
     expect_file!["../../docs/reference/metrics.md"].assert_eq(&metrics_reference(&text));
 }
 
+/// A write request whose one series is refused: its only label, `a="b"`, is no metric name.
+fn nameless_series() -> Vec<u8> {
+    let label = b"\x0a\x06\x0a\x01a\x12\x01b";
+    let sample = b"\x12\x02\x10\x01";
+    let series = [&label[..], sample].concat();
+    let length = u8::try_from(series.len()).expect("a few bytes");
+    let request = [&[0x0a, length], series.as_slice()].concat();
+    snap::raw::Encoder::new().compress_vec(&request).expect("a few bytes compress")
+}
+
 fn get(address: SocketAddr, path: &str) -> String {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: varve\r\nConnection: close\r\n\r\n");
+    let (status, body) = ask(address, head.as_bytes());
+    assert_eq!(status, "200", "{path}: {body}");
+    body
+}
+
+fn post(address: SocketAddr, path: &str, body: &[u8]) {
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: varve\r\nConnection: close\r\nContent-Encoding: snappy\r\n\
+         Content-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (status, answer) = ask(address, &[head.as_bytes(), body].concat());
+    assert_eq!(status, "400", "{path}: {answer}");
+}
+
+fn ask(address: SocketAddr, request: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("the node listens");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: varve\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("the node reads");
+    stream.write_all(request).expect("the node reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("the node answers");
-    answer.split_once("\r\n\r\n").expect("an answer has a head").1.to_owned()
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head.split(' ').nth(1).expect("a head has a status");
+    (status.to_owned(), body.to_owned())
 }
 
 /// One row a metric family, by name.

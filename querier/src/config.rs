@@ -39,7 +39,7 @@ pub struct Config {
     #[arg(long = "query.memory-bytes-max", default_value_t = 512 * MIB)]
     pub query_memory_bytes_max: usize,
 
-    /// Memory of all queries together; the query that would exceed it gets 422.
+    /// Memory of all queries together; the query that would exceed it gets 503.
     #[arg(long = "query.total-memory-bytes-max", default_value_t = 2_048 * MIB)]
     pub total_memory_bytes_max: usize,
 

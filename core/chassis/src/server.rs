@@ -62,18 +62,12 @@ pub struct Config {
         long = "web.listen-address",
         default_value = "127.0.0.1:9009",
         value_name = "ADDRESS",
-        value_parser = parse_listen_address,
-        help_heading = "Web"
+        value_parser = parse_listen_address
     )]
     pub web_listen_address: SocketAddr,
 
     /// Most connections at a time; further ones wait to be accepted.
-    #[arg(
-        long = "web.max-connections",
-        default_value_t = 512,
-        value_name = "COUNT",
-        help_heading = "Web"
-    )]
+    #[arg(long = "web.max-connections", default_value_t = 512, value_name = "COUNT")]
     pub web_max_connections: usize,
 
     /// Time a client has to send a request's body.
@@ -81,8 +75,7 @@ pub struct Config {
         long = "web.read-timeout",
         default_value = "5m",
         value_name = "DURATION",
-        value_parser = crate::config::parse_duration,
-        help_heading = "Web"
+        value_parser = crate::config::parse_duration
     )]
     pub web_read_timeout: Duration,
 }

@@ -15,12 +15,7 @@ mod logfmt;
 pub struct Config {
     /// Least severe level to log: error, warn, info, debug or trace; or directives such as
     /// `info,ingester=debug`.
-    #[arg(
-        long = "log.level",
-        default_value = "info",
-        value_name = "LEVEL",
-        help_heading = "Logging"
-    )]
+    #[arg(long = "log.level", default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
 
     /// How a line is written.
@@ -28,8 +23,7 @@ pub struct Config {
         long = "log.format",
         value_enum,
         default_value_t = Format::Logfmt,
-        value_name = "FORMAT",
-        help_heading = "Logging"
+        value_name = "FORMAT"
     )]
     pub log_format: Format,
 }

@@ -21,6 +21,11 @@ fn every_flag_has_help_and_a_variable_of_the_same_name() {
         let long = arg.get_long().unwrap();
         assert!(arg.get_help().is_some(), "--{long} has no help");
         assert!(arg.get_env().is_some(), "--{long} has no variable");
+        let is_general = ["target", "config.file", "tenancy.enabled"].contains(&long);
+        assert_eq!(arg.get_help_heading().is_none(), is_general, "--{long} has a heading");
+        let value = arg.get_value_names().unwrap_or_default().first().map(ToString::to_string);
+        let value = value.unwrap_or_default();
+        assert!(value.len() <= 12, "--{long} says nothing about its value: {value}");
     }
     assert_eq!(variable("web.listen-address"), "VARVE_WEB_LISTEN_ADDRESS");
 }

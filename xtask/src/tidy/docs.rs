@@ -120,11 +120,10 @@ fn check_flags(files: &[TextFile], breaches: &mut Vec<String>) {
     let mut missing = Vec::new();
     let mut found = BTreeSet::new();
     for file in files.iter().filter(is_owner) {
-        for (at, line) in production(file).enumerate() {
-            let Some(flag) = declared_flag(line) else { continue };
+        for (number, flag, is_hidden) in declared_flags(file) {
             found.insert(flag);
-            if !shown.contains(flag) {
-                missing.push(format!("{}:{}: --{flag}", file.path, at + 1));
+            if !shown.contains(flag) && !is_hidden {
+                missing.push(format!("{}:{number}: --{flag}", file.path));
             }
         }
     }
@@ -139,8 +138,11 @@ fn check_flags(files: &[TextFile], breaches: &mut Vec<String>) {
 /// exist is worse than none.
 fn check_mentions(files: &[TextFile], breaches: &mut Vec<String>) {
     let Some(page) = files.iter().find(|file| file.path == GENERATED[0]) else { return };
-    let shown: BTreeSet<&str> = page.text.lines().filter_map(documented_flag).collect();
+    let mut shown: BTreeSet<&str> = page.text.lines().filter_map(documented_flag).collect();
     let is_owner = |path: &str| FLAG_OWNERS.iter().any(|dir| path.starts_with(dir));
+    let owned = files.iter().filter(|file| is_owner(&file.path));
+    let hidden = owned.flat_map(declared_flags).filter(|(_, _, is_hidden)| *is_hidden);
+    shown.extend(hidden.map(|(_, flag, _)| flag));
     let speaks = |file: &&TextFile| file.path.ends_with(".md") || is_owner(&file.path);
     for file in files.iter().filter(speaks).filter(|file| file.path != page.path) {
         for (at, line) in production(file).enumerate() {
@@ -162,11 +164,17 @@ fn mentioned_flags(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `long = "a.b"` of a flag's declaration.
-fn declared_flag(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once("long = \"")?;
-    let flag = rest.split('"').next()?;
-    flag.contains('.').then_some(flag)
+/// Each `long = "a.b"` of a file with its line, and whether its attribute hides it from the reference
+/// because it is for tests.
+fn declared_flags(file: &TextFile) -> impl Iterator<Item = (usize, &str, bool)> {
+    let lines: Vec<&str> = production(file).collect();
+    (0..lines.len()).filter_map(move |at| {
+        let (_, rest) = lines[at].split_once("long = \"")?;
+        let flag = rest.split('"').next().filter(|flag| flag.contains('.'))?;
+        let end = lines[at..].iter().position(|line| line.ends_with(")]")).unwrap_or(0);
+        let is_hidden = lines[at..=at + end].iter().any(|line| line.contains("hide = true"));
+        Some((at + 1, flag, is_hidden))
+    })
 }
 
 /// The flag of a row of the reference.
@@ -187,6 +195,7 @@ mod tests {
         files.push(file("docs/reference/flags.md", "# Flags\n| `--a.b` | … |\n| `--json` | … |\n"));
         files.push(file("docs/reference/metrics.md", "# Metrics\n"));
         files.push(file("node/src/b.rs", "//! B.\n    #[arg(long = \"a.b\")]\n"));
+        files.push(file("node/src/h.rs", "//! H.\n#[arg(\n long = \"h.h\",\n hide = true\n)]\n"));
         check(&files)
     }
 
@@ -217,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_flag_that_does_not_exist_is_named() {
-        let text = "//! Use --a.b or --a.*, not --a.c.\n";
+        let text = "//! Use --a.b, --h.h or --a.*, not --a.c.\n";
         let breaches = check_with(vec![file("core/c.rs", text), file("d.md", "# D\n`--d.e=1`\n")]);
         let expected = [
             "core/c.rs:1: --a.c is no flag; see docs/reference/flags.md",
