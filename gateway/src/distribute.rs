@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::metrics::GatewayMetrics;
 use crate::remote_write::DecodeError;
 use crate::remote_write::labels::LabelLimits;
-use crate::remote_write::refusal::{Reason, Refusal, Refusals};
+use crate::remote_write::refusal::{Reason, Refusals};
 use crate::remote_write::wire::WireError;
 use crate::series_cache::{CacheSize, SeriesCache};
 use frames::{Frame, Frames, Reserve, Scatter, Share};
@@ -247,8 +247,8 @@ impl Answer {
     fn add_to(self, refusals: &mut Refusals) {
         let mut text = self.first_rejection;
         for (reason, n) in self.rejected {
-            let text = text.take().unwrap_or_else(|| reason.id().to_owned());
-            refusals.add(Refusal::new(Reason::Ingester(reason), text), u64::from(n));
+            let text = || text.take().unwrap_or_else(|| reason.id().to_owned());
+            refusals.add(Reason::Ingester(reason), u64::from(n), text);
         }
     }
 }

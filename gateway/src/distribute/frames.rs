@@ -12,8 +12,8 @@ use model::shard::slot_of;
 use model::{Failure, Slot, TenantId};
 
 use super::{Verdict, WriteError};
-use crate::remote_write::labels::{LabelLimits, RawLabels};
-use crate::remote_write::refusal::{Reason, Refusal, Refusals};
+use crate::remote_write::labels::{Fault, LabelLimits, RawLabels, shown};
+use crate::remote_write::refusal::{Reason, Refusals};
 use crate::remote_write::walk::{Batch, RawMetadata, Walk, Walked};
 use crate::series_cache::{Fingerprint, Place, SeriesCache};
 
@@ -206,13 +206,14 @@ impl Scatter<'_> {
         let raw = RawLabels::read(fields, walked.offset())?;
         let labels = match raw.check(self.label_limits) {
             Ok(labels) => labels,
-            Err(refusal) => {
-                refusals.add(refusal, walked.things());
+            Err(fault) => {
+                refusals.add(fault.reason(), walked.things(), || raw.describe(&fault));
                 return Ok(());
             }
         };
         if walked.histograms > 0 {
-            refusals.add(raw.refuse_histograms(), u64::from(walked.histograms));
+            let text = || raw.describe(&Fault::Histograms);
+            refusals.add(Reason::HistogramsUnsupported, u64::from(walked.histograms), text);
         }
         let position = self.position(labels.slot(self.tenant))?;
         if share.has(position) && !samples.is_empty() {
@@ -234,9 +235,9 @@ impl Scatter<'_> {
         let family = text(raw.family).filter(|family| !family.is_empty());
         let (Some(family), Some(help), Some(unit)) = (family, text(raw.help), text(raw.unit))
         else {
-            let shown = String::from_utf8_lossy(raw.family);
-            let text = format!("invalid metadata for metric family {shown:?}");
-            refusals.add(Refusal::new(Reason::InvalidMetadata, text), 1);
+            refusals.add(Reason::InvalidMetadata, 1, || {
+                format!("invalid metadata for metric family {:?}", shown(raw.family))
+            });
             return Ok(());
         };
         let kind = u8::try_from(raw.kind).ok().filter(|kind| *kind <= METADATA_KIND_MAX);

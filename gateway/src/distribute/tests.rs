@@ -27,9 +27,7 @@ impl Bench {
     async fn write(&mut self, request: &WriteRequest) -> Result<Verdict, WriteError> {
         let body = request.encode_to_vec();
         let mut reserve = |_| Ok(());
-        self.distributor
-            .write(&TenantId::anonymous(), &body, &mut self.frames, &mut reserve)
-            .await
+        self.distributor.write(&TenantId::anonymous(), &body, &mut self.frames, &mut reserve).await
     }
 
     /// Frames and labels that were sent since the last call.

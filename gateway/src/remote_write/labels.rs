@@ -12,7 +12,7 @@ use model::labels::{METRIC_NAME, is_legacy_name, put_text};
 use model::shard::{Slot, slot_of};
 use smallvec::SmallVec;
 
-use crate::remote_write::refusal::{Reason, Refusal};
+use crate::remote_write::refusal::Reason;
 use crate::remote_write::wire::{Reader, WireError};
 
 /// Labels of a series that need no allocation while they are read.
@@ -35,6 +35,24 @@ pub(crate) struct RawLabels<'a>(SmallVec<[RawLabel<'a>; USUAL_LABELS]>);
 
 /// Name and value, still unchecked.
 type RawLabel<'a> = (&'a [u8], &'a [u8]);
+
+/// Why a series cannot be stored. Small, because a request may have millions of such series, and only
+/// the first is told of in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault<'a> {
+    /// No metric name, an empty label name, or a text that is not UTF-8.
+    Invalid,
+    /// A label name twice.
+    Duplicate { name: &'a str },
+    /// More labels than are allowed.
+    TooMany { limit: usize },
+    /// A label name longer than is allowed.
+    NameTooLong { name: &'a str, limit: usize },
+    /// A label value longer than is allowed.
+    ValueTooLong { name: &'a str, bytes: usize, limit: usize },
+    /// Native histograms, which this version cannot store.
+    Histograms,
+}
 
 /// One series' labels, fit to be stored: sorted by name, each name once, none empty.
 #[derive(Debug)]
@@ -74,18 +92,14 @@ impl<'a> RawLabels<'a> {
     ///
     /// # Errors
     /// Why the series is refused.
-    pub(crate) fn check(&self, limits: &LabelLimits) -> Result<CheckedLabels<'a>, Refusal> {
-        let invalid = || {
-            let text = format!("invalid metric name or labels, got {self}");
-            Refusal::new(Reason::InvalidLabels, text)
-        };
+    pub(crate) fn check(&self, limits: &LabelLimits) -> Result<CheckedLabels<'a>, Fault<'a>> {
         let mut labels = SmallVec::with_capacity(self.0.len());
         let mut metric = "";
         for (name, value) in &self.0 {
-            let text = |bytes| std::str::from_utf8(bytes).map_err(|_| invalid());
+            let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Fault::Invalid);
             let (name, value) = (text(name)?, text(value)?);
             if name.is_empty() {
-                return Err(invalid());
+                return Err(Fault::Invalid);
             }
             if name == METRIC_NAME {
                 metric = value;
@@ -93,23 +107,53 @@ impl<'a> RawLabels<'a> {
             labels.push((name, value));
         }
         if metric.is_empty() {
-            return Err(invalid());
+            return Err(Fault::Invalid);
         }
         if let Some([(name, _), _]) =
             labels.array_windows().find(|[a, b]: &&[(&str, &str); 2]| a.0 == b.0)
         {
-            let text = format!("invalid labels for series, labels {self}, duplicated label {name}");
-            return Err(Refusal::new(Reason::DuplicateLabel, text));
+            return Err(Fault::Duplicate { name });
         }
-        let (actual, limit) = (labels.len(), limits.names_per_series_max);
-        if actual > limit {
-            let text = format!(
-                "series has too many labels (actual: {actual}, limit: {limit}) series: {self}"
-            );
-            return Err(Refusal::new(Reason::TooManyLabels, text));
+        if labels.len() > limits.names_per_series_max {
+            return Err(Fault::TooMany { limit: limits.names_per_series_max });
         }
-        let too_long = labels.iter().find_map(|label| refuse_long(metric, *label, limits));
+        let too_long = labels.iter().find_map(|label| refuse_long(*label, limits));
         too_long.map_or(Ok(CheckedLabels(labels)), Err)
+    }
+
+    /// What the sender is told of a fault; Prometheus' and Cortex' words.
+    pub(crate) fn describe(&self, fault: &Fault<'_>) -> String {
+        match fault {
+            Fault::Invalid => format!("invalid metric name or labels, got {self}"),
+            Fault::Duplicate { name } => {
+                format!("invalid labels for series, labels {self}, duplicated label {name}")
+            }
+            Fault::TooMany { limit } => {
+                let actual = self.0.len();
+                format!(
+                    "series has too many labels (actual: {actual}, limit: {limit}) series: {self}"
+                )
+            }
+            Fault::NameTooLong { name, limit } => {
+                self.describe_long("name", name, name.len(), *limit)
+            }
+            Fault::ValueTooLong { name, bytes, limit } => {
+                self.describe_long("value", name, *bytes, *limit)
+            }
+            Fault::Histograms => {
+                format!("native histograms are not supported yet, got one for series {self}")
+            }
+        }
+    }
+
+    fn describe_long(&self, kind: &str, name: &str, actual: usize, limit: usize) -> String {
+        let metric = self.0.iter().find(|(name, _)| *name == METRIC_NAME.as_bytes());
+        let metric = shown(metric.map_or(&[][..], |(_, value)| value));
+        let name = shown(name.as_bytes());
+        format!(
+            "label {kind} too long for metric (actual: {actual}, limit: {limit}) metric: \
+             {metric:?} label name: {name:?}"
+        )
     }
 
     /// All of them, for tests.
@@ -117,12 +161,6 @@ impl<'a> RawLabels<'a> {
     pub(crate) fn to_pairs(&self) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         self.0.iter().map(|(name, value)| (text(name), text(value))).collect()
-    }
-
-    /// Says that this version cannot store the series' native histograms.
-    pub(crate) fn refuse_histograms(&self) -> Refusal {
-        let text = format!("native histograms are not supported yet, got one for series {self}");
-        Refusal::new(Reason::HistogramsUnsupported, text)
     }
 }
 
@@ -140,6 +178,22 @@ impl fmt::Display for RawLabels<'_> {
             }
         }
         f.write_str("}")
+    }
+}
+
+// === impl Fault ===
+
+impl Fault<'_> {
+    /// The reason that metrics count it by.
+    pub(crate) const fn reason(&self) -> Reason {
+        match self {
+            Self::Invalid => Reason::InvalidLabels,
+            Self::Duplicate { .. } => Reason::DuplicateLabel,
+            Self::TooMany { .. } => Reason::TooManyLabels,
+            Self::NameTooLong { .. } => Reason::LabelNameTooLong,
+            Self::ValueTooLong { .. } => Reason::LabelValueTooLong,
+            Self::Histograms => Reason::HistogramsUnsupported,
+        }
     }
 }
 
@@ -161,25 +215,18 @@ impl CheckedLabels<'_> {
     }
 }
 
-fn refuse_long(metric: &str, label: (&str, &str), limits: &LabelLimits) -> Option<Refusal> {
+fn refuse_long<'a>(label: (&'a str, &'a str), limits: &LabelLimits) -> Option<Fault<'a>> {
     let (name, value) = label;
-    let (reason, kind, actual, limit) = if name.len() > limits.name_bytes_max {
-        (Reason::LabelNameTooLong, "name", name.len(), limits.name_bytes_max)
-    } else if value.len() > limits.value_bytes_max {
-        (Reason::LabelValueTooLong, "value", value.len(), limits.value_bytes_max)
-    } else {
-        return None;
-    };
-    let (metric, name) = (shown(metric.as_bytes()), shown(name.as_bytes()));
-    let text = format!(
-        "label {kind} too long for metric (actual: {actual}, limit: {limit}) metric: {metric:?} \
-         label name: {name:?}"
-    );
-    Some(Refusal::new(reason, text))
+    let (limit, value_limit) = (limits.name_bytes_max, limits.value_bytes_max);
+    if name.len() > limit {
+        return Some(Fault::NameTooLong { name, limit });
+    }
+    let too_long = Fault::ValueTooLong { name, bytes: value.len(), limit: value_limit };
+    (value.len() > value_limit).then_some(too_long)
 }
 
 /// The first [`SHOWN_CHARS_MAX`] characters, with replacements for what is not UTF-8.
-fn shown(text: &[u8]) -> Cow<'_, str> {
+pub(crate) fn shown(text: &[u8]) -> Cow<'_, str> {
     let text = &text[..text.len().min(4 * SHOWN_CHARS_MAX)];
     let mut text = String::from_utf8_lossy(text);
     if let Some((end, _)) = text.char_indices().nth(SHOWN_CHARS_MAX) {

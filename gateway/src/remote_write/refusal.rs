@@ -28,7 +28,7 @@ pub(crate) enum Reason {
     Ingester(RejectReason),
 }
 
-/// One refusal: why, and the text for the sender.
+/// The first refusal of a request: why, and the text for the sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) reason: Reason,
@@ -67,22 +67,15 @@ impl Reason {
     }
 }
 
-// === impl Refusal ===
-
-impl Refusal {
-    pub(crate) const fn new(reason: Reason, text: String) -> Self {
-        Self { reason, text }
-    }
-}
-
 // === impl Refusals ===
 
 impl Refusals {
-    /// Counts `n` things that were refused for one reason.
-    pub(crate) fn add(&mut self, refusal: Refusal, n: u64) {
-        self.count(refusal.reason, n);
-        if n > 0 && refusal.reason.fails_the_request() && self.first.is_none() {
-            self.first = Some(refusal);
+    /// Counts `n` things that were refused for one reason. The text is made for the first only: a
+    /// request may hold millions.
+    pub(crate) fn add(&mut self, reason: Reason, n: u64, text: impl FnOnce() -> String) {
+        self.count(reason, n);
+        if n > 0 && reason.fails_the_request() && self.first.is_none() {
+            self.first = Some(Refusal { reason, text: text() });
         }
     }
 

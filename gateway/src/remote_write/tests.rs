@@ -265,7 +265,7 @@ fn labels_are_checked_against_the_limits_in_order() {
     );
     let few = LabelLimits { names_per_series_max: 1, ..LIMITS };
     assert_eq!(
-        raw.check(&few).unwrap_err().text,
+        raw.describe(&raw.check(&few).unwrap_err()),
         r#"series has too many labels (actual: 2, limit: 1) series: {__name__="up", b="1"}"#
     );
 }

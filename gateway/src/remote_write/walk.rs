@@ -22,6 +22,10 @@ pub(crate) const BATCH_SERIES_MAX: usize = 512;
 /// Samples after which a batch takes no further series.
 const BATCH_SAMPLES: usize = 2 * BATCH_SERIES_MAX;
 
+/// Fields of the request after which a batch ends, whatever they were: series without samples,
+/// metadata and unknown fields cost time, too, and other requests are waiting.
+const BATCH_FIELDS: usize = 8 * BATCH_SERIES_MAX;
+
 const SERIES_TAG: u8 = 0x0a;
 const SAMPLE_TAG: u8 = 0x12;
 const LABEL_TAG: u8 = 0x0a;
@@ -94,7 +98,10 @@ impl<'a> Walk<'a> {
     ) -> Result<bool, DecodeError> {
         batch.clear();
         let mut more = true;
-        while batch.series.len() < BATCH_SERIES_MAX && batch.samples.len() < BATCH_SAMPLES {
+        for _ in 0..BATCH_FIELDS {
+            if batch.series.len() >= BATCH_SERIES_MAX || batch.samples.len() >= BATCH_SAMPLES {
+                break;
+            }
             if let Some(series) = self.plain_series() {
                 batch.take_series(self.body, series, self.samples_left, hasher)?;
                 continue;
