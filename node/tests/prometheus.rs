@@ -13,6 +13,8 @@
 
 #![expect(clippy::print_stdout, reason = "the figures belong into the test's output")]
 
+#[path = "prometheus/counter.rs"]
+mod counter;
 #[path = "prometheus/expressions.rs"]
 mod expressions;
 #[path = "prometheus/scraper.rs"]
@@ -26,6 +28,7 @@ use std::time::Duration;
 use loadtest::query::{LabelMap, QueryClient, milliseconds, seconds};
 use serde_json::Value;
 
+use counter::increase_where_they_differ;
 use expressions::{Closeness, EXPRESSIONS};
 use scraper::{Exporter, Prometheus};
 use varve::{Varve, await_for, this_second_ms};
@@ -73,7 +76,8 @@ fn range_queries_equal_those_of_prometheus() {
         compare(query, *closeness, &theirs, &ours);
         n_points += theirs.values().map(BTreeMap::len).sum::<usize>();
     }
-    println!("{} expressions, {n_points} points", EXPRESSIONS.len());
+    n_points += compare_increase(&prometheus.client(), &client, (start_ms, end_ms));
+    println!("{} expressions, {n_points} points", EXPRESSIONS.len() + 1);
     assert!(EXPRESSIONS.len() >= 30 && n_points >= 10_000, "{n_points} points");
 }
 
@@ -98,14 +102,18 @@ fn await_same_count(theirs: &QueryClient, ours: &QueryClient) {
         let at_ms = this_second_ms() + 1000;
         let alive = client.vector("count(up)", at_ms).ok()?;
         let counts = client.vector("sum by (job) (count_over_time(up[1h]))", at_ms).ok()?;
-        let counts: Vec<_> = counts.into_iter().map(|s| (s.metric, s.value.1)).collect();
-        (alive.is_empty() && !counts.is_empty()).then_some(counts)
+        // Prometheus leaves the order of a vector open.
+        let counts: BTreeMap<_, _> = counts.into_iter().map(|s| (s.metric, s.value.1)).collect();
+        Some((alive.len(), counts))
     };
+    let mut seen = None;
     let same = await_for("the end of every series", PATIENCE, || {
-        let theirs = counts(theirs)?;
-        (theirs == counts(ours)?).then_some(())
+        let (theirs, ours) = (counts(theirs)?, counts(ours)?);
+        let is_same = theirs == ours && theirs.0 == 0 && !theirs.1.is_empty();
+        seen = Some((theirs, ours));
+        is_same.then_some(())
     });
-    same.expect("Varve receives all that Prometheus scraped");
+    assert!(same.is_some(), "Varve receives all that Prometheus scraped: theirs, ours {seen:?}");
 }
 
 /// The milliseconds of the second at which samples stand.
@@ -124,6 +132,34 @@ fn range(client: &QueryClient, query: &str, start_ms: i64, end_ms: i64) -> Point
     assert_eq!(body["data"]["resultType"], "matrix", "{query}: {body}");
     let series = body["data"]["result"].as_array().expect("a matrix is an array");
     series.iter().map(|series| (labels(&series["metric"]), points(&series["values"]))).collect()
+}
+
+/// A counter that was reset on the way. Returns the number of points.
+fn compare_increase(
+    theirs: &QueryClient,
+    ours: &QueryClient,
+    (start_ms, end_ms): (i64, i64),
+) -> usize {
+    let selector = "prometheus_tsdb_head_samples_appended_total";
+    let query = format!("increase({selector}[15s])");
+    let samples = theirs.matrix(&format!("{selector}[1h]"), end_ms).expect("Prometheus answers");
+    let mut expected = range(theirs, &query, start_ms, end_ms);
+    let mut n_resets = 0;
+    for series in samples {
+        let value = |(at, text): (f64, String)| (milliseconds(at), text.parse().expect("a number"));
+        let samples: Vec<(i64, f64)> = series.values.into_iter().map(value).collect();
+        n_resets += samples.windows(2).filter(|pair| pair[1].1 < pair[0].1).count();
+        let mut labels = series.metric;
+        labels.remove("__name__");
+        let points = expected.get_mut(&labels).expect("the series has an increase");
+        for (at_ms, value) in points {
+            let in_3 = increase_where_they_differ(&samples, *at_ms - 15_000, *at_ms);
+            *value = in_3.unwrap_or(*value);
+        }
+    }
+    assert!(n_resets > 0, "the restart has reset {selector}");
+    compare(&query, Closeness::Exact, &expected, &range(ours, &query, start_ms, end_ms));
+    expected.values().map(BTreeMap::len).sum()
 }
 
 fn labels(metric: &Value) -> LabelMap {

@@ -39,7 +39,10 @@ pub(crate) const EXPRESSIONS: &[(&str, Closeness)] = &[
     ("rate(node_cpu_seconds_total[10s])", Exact),
     ("rate(node_network_receive_bytes_total[7s] offset 3s)", Exact),
     ("irate(node_cpu_seconds_total{mode=\"user\"}[10s])", Exact),
-    ("increase(prometheus_tsdb_head_samples_appended_total[15s])", Exact),
+    ("increase(node_cpu_seconds_total{mode=~\"user|system\"}[15s])", Exact),
+    ("resets(prometheus_tsdb_head_samples_appended_total[30s])", Exact),
+    ("changes(process_start_time_seconds[30s])", Exact),
+    ("irate(prometheus_tsdb_head_samples_appended_total[10s])", Exact),
     ("delta(node_memory_MemFree_bytes[10s])", Exact),
     ("min_over_time(node_memory_MemFree_bytes[8s])", Exact),
     ("max_over_time(go_goroutines[8s])", Exact),
@@ -75,4 +78,5 @@ pub(crate) const EXPRESSIONS: &[(&str, Closeness)] = &[
     ("go_memstats_alloc_bytes % 4096 ^ 2", Exact),
     ("100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[10s])))", Sum),
     ("-node_load1", Exact),
+    ("histogram_quantile(0.9, sum by (le) (prometheus_http_request_duration_seconds_bucket))", Sum),
 ];
