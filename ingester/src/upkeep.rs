@@ -1,8 +1,8 @@
 //! What runs beside reads and writes: checkpoints, and dropping what is past its retention.
 //!
-//! Checkpoints of the partitions are spread over the interval, so that they do not all encode at
-//! once; a partition that has logged much gets its own earlier, so that a restart never has much to
-//! replay.
+//! Checkpoints of the partitions are spread over the interval; a partition that has logged much gets
+//! its own earlier, so that a restart never has much to replay. One at a time is written, whatever
+//! falls due: a checkpoint of many new series is held in memory twice until it is flushed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use chassis::Tasks;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use model::PartitionId;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -43,6 +44,7 @@ pub(crate) fn start(partitions: Vec<Kept>, config: &Config, tasks: &Tasks) {
         partitions: partitions.clone(),
         interval,
         log_bytes: config.checkpoint_log_bytes,
+        turn: Mutex::new(()),
     };
     let stopping = tasks.stopping();
     tasks.spawn("checkpoint", async move {
@@ -63,6 +65,8 @@ struct Checkpointing {
     partitions: Vec<Kept>,
     interval: Duration,
     log_bytes: u64,
+    /// Whose turn it is to write one.
+    turn: Mutex<()>,
 }
 
 struct Retention {
@@ -94,7 +98,10 @@ impl Checkpointing {
             if kept.appender.take_logged_bytes() == 0 {
                 continue;
             }
-            if let Err(error) = kept.group.checkpoint().await {
+            let turn = self.turn.lock().await;
+            let checkpoint = kept.group.checkpoint().await;
+            drop(turn);
+            if let Err(error) = checkpoint {
                 warn!(partition = kept.id.0, %error, "no checkpoint could be taken");
                 return;
             }
