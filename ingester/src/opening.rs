@@ -211,7 +211,10 @@ impl Opener {
         if health.damage.is_some() {
             return Err(Error::Damaged { what: health.to_string() });
         }
-        info!("{health}");
+        // A new replica has nothing to tell.
+        if health.last.is_some() || health.purged.is_some() {
+            info!("{health}");
+        }
         let stid = self.stid_of(&health)?;
         let (checkpoints, applied) = Checkpoints::open(Arc::clone(&self.state), stid)?;
         let machine = Arc::new(restore(stid, self.state)?);

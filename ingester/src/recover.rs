@@ -41,20 +41,26 @@ pub fn recover(storage_path: &Path, apply: bool) -> Result<Recovery, Error> {
     if !log_path.exists() {
         return Err(Error::NoStorage { path: storage_path.to_owned() });
     }
+    let mut damaged = 0;
     let log = match RocksLog::open(&log_path, &cache, Tolerance::TornTail) {
         Err(StorageError::Open { reason, .. }) => {
-            lines.push(format!("the raft log cannot be opened: {reason}"));
+            lines.push(format!("the raft log cannot be read to its end: {reason}"));
+            damaged = 1;
+            let lost = lost_behind_damage(&log_path, &cache)?;
+            lines.extend(lost.iter().map(|lost| format!("  {}: {lost}", will_cut(apply))));
             if !apply {
-                lines.push("with --apply it is cut where the damage begins".to_owned());
-                return Ok(Recovery { lines, damaged: 1, cut: false });
+                return Ok(Recovery { lines, damaged, cut: false });
             }
-            RocksLog::open(&log_path, &cache, Tolerance::Anything)?
+            let log = RocksLog::open(&log_path, &cache, Tolerance::Anything)?;
+            log.write(&lost.iter().filter_map(|lost| cut_mark(lost.group)).collect::<Vec<_>>())?;
+            log.sync()?;
+            log
         }
         other => other?,
     };
     lines.extend(log.dropped_tail().iter().map(|what| format!("dropped at open: {what}")));
     let state = Arc::new(RocksState::open(&storage_path.join(STATE_FOLDER), &cache)?);
-    let mut recovery = Recovery { lines, damaged: 0, cut: apply };
+    let mut recovery = Recovery { lines, damaged, cut: apply };
     for group in log.groups()? {
         if group != GroupId::NODE {
             recovery.look(&log, &state, group)?;
@@ -89,8 +95,7 @@ impl Recovery {
                 self.lines.push(what.to_owned());
                 return Ok(());
             }
-            let will = if self.cut { "cut" } else { "--apply would cut" };
-            self.lines.push(format!("  {will}: {}", cut.lost));
+            self.lines.push(format!("  {}: {}", will_cut(self.cut), cut.lost));
             if !self.cut {
                 return Ok(());
             }
@@ -111,6 +116,55 @@ impl fmt::Display for Recovery {
             (_, false) => write!(f, "nothing was changed; --apply cuts the damage off"),
         }
     }
+}
+
+/// Entries of one group that stand behind a damage of the log they share.
+#[derive(Debug)]
+struct Lost {
+    group: GroupId,
+    /// The last entry before the damage.
+    kept: Option<u64>,
+    /// The last entry that can be seen behind it. Those inside the damaged bytes cannot be.
+    seen: Option<u64>,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.kept.map_or(0, |kept| kept + 1);
+        match self.seen {
+            Some(seen) if seen >= first => {
+                write!(f, "entries {first}..={seen} of {} are lost, and any after them", self.group)
+            }
+            _ => {
+                write!(f, "entries of {} from {first} on, if there were any, are lost", self.group)
+            }
+        }
+    }
+}
+
+/// What cutting the log where its damage begins loses, for each group.
+fn lost_behind_damage(log_path: &Path, cache: &BlockCache) -> Result<Vec<Lost>, StorageError> {
+    let before = RocksLog::peek(log_path, cache, Tolerance::Anything)?;
+    let all = RocksLog::peek(log_path, cache, Tolerance::Holes)?;
+    let groups = all.groups()?.into_iter().filter(|group| *group != GroupId::NODE);
+    groups
+        .map(|group| {
+            Ok(Lost { group, kept: before.last_index(group)?, seen: all.last_index(group)? })
+        })
+        .collect()
+}
+
+const fn will_cut(apply: bool) -> &'static str {
+    if apply { "cut" } else { "--apply would cut" }
+}
+
+/// Tells the next start that refs given out after the cut are void. The meta group gives out none.
+fn cut_mark(group: GroupId) -> Option<LogOp> {
+    (group.partition != GroupId::META_PARTITION).then(|| LogOp::Put {
+        group,
+        mark: Mark::Cut,
+        value: codec::encode_number(&mark_key(group, Mark::Cut), 1),
+    })
 }
 
 /// Whether the head can be read back, beyond what the checkpoint's own record says.
@@ -182,10 +236,7 @@ impl Cut {
         state: &dyn StateStore,
     ) -> Result<(), StorageError> {
         let group = health.group;
-        if group.partition != GroupId::META_PARTITION {
-            let value = codec::encode_number(&mark_key(group, Mark::Cut), 1);
-            self.ops.push(LogOp::Put { group, mark: Mark::Cut, value });
-        }
+        self.ops.extend(cut_mark(group));
         if self.is_reset {
             let (from, to) = (health.stid.to_be_bytes(), (health.stid + 1).to_be_bytes());
             for column in Column::ALL {

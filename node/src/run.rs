@@ -13,8 +13,9 @@ use crate::config::Config;
 use crate::roles::Node;
 use crate::version::VERSION;
 
-/// Libraries whose `info` is of use to their authors only.
-const QUIET: [&str; 3] = ["openraft", "datafusion", "hyper"];
+/// Libraries whose `info` is of use to their authors only. openraft also warns of what is usual when
+/// a leader is elected.
+const QUIET: [&str; 3] = ["openraft=error", "datafusion=warn", "hyper=warn"];
 
 /// Stack of a worker thread. Parsing and planning recurse on expressions up to the depth the parser
 /// allows; the memory is reserved, and used only by a thread that goes that deep.
@@ -23,6 +24,7 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Runs a node until it is told to stop.
 pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     chassis::telemetry::init(&config.log, &QUIET)?;
+    chassis::process::give_memory_back_soon();
     raise_fd_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

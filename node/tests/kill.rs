@@ -1,6 +1,6 @@
 //! `kill -9` under full load, at random moments: every acked sample is there once, bit for bit.
 //!
-//! By hand, and more often: `varve-loadtest kill --varve … --folder … --kills 10`.
+//! By hand, with other moments: `varve-loadtest kill --varve … --folder … --kills 10 --seed …`.
 
 use std::io::stderr;
 use std::path::PathBuf;
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use loadtest::kill::KillArgs;
 
 /// How often the node is killed.
-const KILLS: u64 = 3;
+const KILLS: u64 = 10;
 /// Acked samples that make a run worth its verdict.
-const ACKED_MIN: u64 = 50_000;
+const ACKED_MIN: u64 = 500_000;
 
 #[test]
 fn every_acked_sample_survives_being_killed() {

@@ -1,10 +1,11 @@
 //! From a checkout to a running node, and the other ways of running what was built.
 
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::build::{Cargo, succeed};
 use crate::machine::{self, BUILD, PEERS};
@@ -31,17 +32,33 @@ impl Up {
     /// Returns only if something goes wrong: the node takes over this process, so that Ctrl-C, and
     /// whoever started this, reach the node itself and see it drain.
     pub(crate) fn run(&self, cargo: &Cargo) -> Result<()> {
+        let address = reachable(&self.listen_address);
+        // Known before the build rather than after it.
+        ensure!(
+            TcpStream::connect(&address).is_err(),
+            "something answers on {address} already; stop it, or choose another \
+             --web.listen-address"
+        );
         machine::provide(&[BUILD])?;
         println!("building; the first time takes about half an hour on two cores");
         let varve = cargo.build("varve")?;
         let mut greet = Command::new(std::env::current_exe().context("cannot find myself")?);
-        greet.args(["greet", "--address", &self.listen_address]);
+        greet.args(["greet", "--address", &address]);
         greet.args(["--pid", &std::process::id().to_string()]);
         greet.spawn().context("cannot start the greeting")?;
         let mut node = Command::new(varve);
         node.arg("run").arg("--storage.path").arg(&self.storage_path);
         node.args(["--web.listen-address", &self.listen_address]).args(&self.args);
         Err(node.exec()).context("cannot start the node")
+    }
+}
+
+/// Where a node that listens on `address` answers on this machine.
+fn reachable(address: &str) -> String {
+    let port = address.rsplit_once(':').map_or("", |(_, port)| port);
+    match address.strip_suffix(port) {
+        Some(":" | "0.0.0.0:" | "[::]:") => format!("127.0.0.1:{port}"),
+        _ => address.to_owned(),
     }
 }
 
@@ -64,4 +81,22 @@ pub(crate) fn bench(cargo: &Cargo, args: &[String]) -> Result<()> {
     let varve = cargo.build("varve")?;
     let loadtest = cargo.build("varve-loadtest")?;
     succeed(Command::new(loadtest).arg("peers").arg("--varve").arg(varve).args(args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_on_all_addresses_is_reached_on_the_local_one() {
+        for (listen, reach) in [
+            ("127.0.0.1:9009", "127.0.0.1:9009"),
+            (":9009", "127.0.0.1:9009"),
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("[::]:80", "127.0.0.1:80"),
+            ("10.0.0.1:80", "10.0.0.1:80"),
+        ] {
+            assert_eq!(reachable(listen), reach);
+        }
+    }
 }

@@ -53,8 +53,8 @@ pub enum Error {
     Twice(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts logging to standard error, with panics as log lines. `quiet` names libraries that speak
-/// only from `warn` on unless the level is given as directives.
+/// Starts logging to standard error, with panics as log lines. `quiet` are directives for libraries
+/// (`hyper=warn`) that hold unless the level is given as directives.
 ///
 /// # Errors
 /// When the level cannot be read or logging was set up before.
@@ -76,7 +76,7 @@ fn filter(level: &str, quiet: &[&str]) -> Result<EnvFilter, Error> {
     let mut directives = level.to_owned();
     if !is_directives && !matches!(level, "trace" | "error" | "off") {
         for library in quiet {
-            directives += &format!(",{library}=warn");
+            directives += &format!(",{library}");
         }
     }
     // A bare word that is no level would be taken as a target's name, and silence everything else.
@@ -105,8 +105,8 @@ mod tests {
 
     #[test]
     fn a_level_is_a_word_or_directives() {
-        assert_eq!(filter("info", &["openraft"]).unwrap().to_string(), "openraft=warn,info");
-        assert_eq!(filter("warn,a=debug", &["b"]).unwrap().to_string(), "a=debug,warn");
+        assert_eq!(filter("info", &["openraft=warn"]).unwrap().to_string(), "openraft=warn,info");
+        assert_eq!(filter("warn,a=debug", &["b=warn"]).unwrap().to_string(), "a=debug,warn");
         let error = filter("loud", &[]).unwrap_err();
         assert!(error.to_string().starts_with("--log.level=loud: "), "{error}");
     }

@@ -110,6 +110,41 @@ async fn a_lost_entry_keeps_the_node_from_starting_until_it_is_cut() {
     assert!(healthy.ends_with("nothing is damaged"), "{healthy}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_damaged_in_the_middle_is_cut_there_and_says_what_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = try_start(folder.path()).await.unwrap();
+    // Several blocks of the WAL: what is in the damaged one cannot be seen any more.
+    for series in 0..1000 {
+        node.append(1, series, NOW_MS).await;
+    }
+    node.crash().await;
+    flip_byte_of_wal(&folder.path().join(LOG_FOLDER));
+    let Err(refused) = try_start(folder.path()).await else { panic!("started on a damaged log") };
+    assert!(refused.to_string().contains("varve recover"), "{refused}");
+    let look = crate::recover(folder.path(), false).unwrap().to_string();
+    assert!(look.contains("--apply would cut: entries "), "{look}");
+    assert!(look.contains("..=1001 of partition 1 (replica 3) are lost"), "{look}");
+    let cut = crate::recover(folder.path(), true).unwrap().to_string();
+    assert!(cut.contains("  cut: entries "), "{cut}");
+    assert!(cut.ends_with("the damage is cut off; the node can be started"), "{cut}");
+    let node = try_start(folder.path()).await.unwrap();
+    assert_eq!(node.ingester.routes().current().partitions[1].generation, 2);
+    node.drain().await;
+    let healthy = crate::recover(folder.path(), false).unwrap().to_string();
+    assert!(healthy.ends_with("nothing is damaged"), "{healthy}");
+}
+
+fn flip_byte_of_wal(folder: &Path) {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let wals = files.filter(|path| path.extension().is_some_and(|it| it == "log"));
+    let wal = wals.max_by_key(|path| std::fs::metadata(path).unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&wal).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(&wal, bytes).unwrap();
+}
+
 fn lose_entry(folder: &Path, partition: u32, index: u64) {
     let cache = BlockCache::new();
     let log = RocksLog::open(&folder.join(LOG_FOLDER), &cache, Tolerance::TornTail).unwrap();

@@ -8,14 +8,14 @@ use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use rocksdb::{
-    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, FlushOptions, ReadOptions,
-    WriteBatch, WriteOptions,
+    ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, FlushOptions, Options,
+    ReadOptions, WriteBatch, WriteOptions,
 };
 
 use super::super::StorageError;
 use super::super::keys;
 use super::super::log::{EntryVisitor, GroupId, LogOp, LogStore, Mark};
-use super::{BlockCache, column, column_options, database_options, io_error, open};
+use super::{BlockCache, column, column_options, database_options, io_error, open, open_error};
 
 const ENTRIES: &str = "log";
 const MARKS: &str = "marks";
@@ -34,6 +34,9 @@ pub(crate) enum Tolerance {
     TornTail,
     /// Anything: the log ends where the damage begins. Only `varve recover` may ask for it.
     Anything,
+    /// Anything: what can still be read after a damage counts too, so the log may have holes. Only
+    /// for a look at what a cut would lose.
+    Holes,
 }
 
 /// Entries and marks in a database with a WAL.
@@ -55,25 +58,25 @@ impl RocksLog {
         cache: &BlockCache,
         tolerance: Tolerance,
     ) -> Result<Self, StorageError> {
-        let mut options = database_options();
-        options.set_manual_wal_flush(true);
-        options.set_wal_recovery_mode(match tolerance {
-            Tolerance::TornTail => DBRecoveryMode::TolerateCorruptedTailRecords,
-            Tolerance::Anything => DBRecoveryMode::PointInTime,
-        });
-        options.set_track_and_verify_wals_in_manifest(tolerance == Tolerance::TornTail);
-        // The order of writes is that of one writer; there is nothing to gain from concurrency.
-        options.set_allow_concurrent_memtable_write(false);
-        let columns = [ENTRIES, MARKS].map(|name| {
-            let mut options = column_options(cache, DBCompressionType::None);
-            options.set_level_zero_file_num_compaction_trigger(LEVEL0_FILES_MERGE);
-            options.set_level_zero_slowdown_writes_trigger(LEVEL0_FILES_SLOW);
-            options.set_level_zero_stop_writes_trigger(LEVEL0_FILES_STOP);
-            ColumnFamilyDescriptor::new(name, options)
-        });
-        let database = open(&options, path, columns.into())?;
+        let (options, columns) = prepared(cache, tolerance);
+        let database = open(&options, path, columns)?;
         let unlogged_tail = dropped_bytes(path);
         Ok(Self { database, unlogged_tail })
+    }
+
+    /// Opens what is in `path` for reading only, and leaves it as it is.
+    ///
+    /// # Errors
+    /// When more than the WAL is damaged.
+    pub(crate) fn peek(
+        path: &Path,
+        cache: &BlockCache,
+        tolerance: Tolerance,
+    ) -> Result<Self, StorageError> {
+        let (options, columns) = prepared(cache, tolerance);
+        let database = DB::open_cf_descriptors_read_only(&options, path, columns, false)
+            .map_err(|error| open_error(path, &error))?;
+        Ok(Self { database, unlogged_tail: Vec::new() })
     }
 
     /// What RocksDB says it dropped of the WAL's end at open; usually nothing.
@@ -186,6 +189,27 @@ impl LogStore for RocksLog {
             .flush_cfs_opt(&columns, &FlushOptions::default())
             .map_err(|error| io_error("a flush", &self.database, &error))
     }
+}
+
+fn prepared(cache: &BlockCache, tolerance: Tolerance) -> (Options, Vec<ColumnFamilyDescriptor>) {
+    let mut options = database_options();
+    options.set_manual_wal_flush(true);
+    options.set_wal_recovery_mode(match tolerance {
+        Tolerance::TornTail => DBRecoveryMode::TolerateCorruptedTailRecords,
+        Tolerance::Anything => DBRecoveryMode::PointInTime,
+        Tolerance::Holes => DBRecoveryMode::SkipAnyCorruptedRecord,
+    });
+    options.set_track_and_verify_wals_in_manifest(tolerance == Tolerance::TornTail);
+    // The order of writes is that of one writer; there is nothing to gain from concurrency.
+    options.set_allow_concurrent_memtable_write(false);
+    let columns = [ENTRIES, MARKS].map(|name| {
+        let mut options = column_options(cache, DBCompressionType::None);
+        options.set_level_zero_file_num_compaction_trigger(LEVEL0_FILES_MERGE);
+        options.set_level_zero_slowdown_writes_trigger(LEVEL0_FILES_SLOW);
+        options.set_level_zero_stop_writes_trigger(LEVEL0_FILES_STOP);
+        ColumnFamilyDescriptor::new(name, options)
+    });
+    (options, columns.into())
 }
 
 /// RocksDB reports what it drops of a WAL only in its info log (`LogReporter` in
