@@ -174,6 +174,8 @@ impl Machine for Head {
             self.spill(&chunks);
         }
         let state = self.read();
+        // Records are about as large as what they are made from.
+        batch.reserve(state.pages.heap_bytes());
         state.sealed.put_unstored(self.stid, batch);
         state.put_changes(self.stid, batch);
         drop(state);

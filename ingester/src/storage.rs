@@ -148,6 +148,10 @@ pub(crate) struct StateBatch {
 
 /// What an engine gathers for one batch.
 pub(crate) trait BatchOps: Send {
+    /// Makes room for about `bytes`, if the engine can. Comes first, if at all.
+    fn reserve(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
     /// Sets `key` to `value`.
     fn put(&mut self, column: Column, key: &[u8], value: &[u8]);
     /// Removes `key`.
@@ -184,6 +188,12 @@ impl StateBatch {
     /// A batch of an engine.
     pub(crate) fn new(ops: Box<dyn BatchOps>) -> Self {
         Self { ops, bytes: 0 }
+    }
+
+    /// Makes room for about `bytes` before anything is put. A batch that grows by doubling holds
+    /// half of itself twice; room that is not used is never touched and takes no memory.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.ops.reserve(bytes);
     }
 
     /// Sets `key` to `value`.

@@ -134,6 +134,12 @@ impl StateStore for RocksState {
 // === impl RocksBatch ===
 
 impl BatchOps for RocksBatch {
+    fn reserve(&mut self, bytes: usize) {
+        if self.batch.is_empty() {
+            self.batch = WriteBatch::with_capacity_bytes(bytes);
+        }
+    }
+
     fn put(&mut self, name: Column, key: &[u8], value: &[u8]) {
         self.batch.put_cf(column(&self.database, name.name()), key, value);
     }
