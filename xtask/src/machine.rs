@@ -48,6 +48,7 @@ pub(crate) const TESTS: &[Need] = &[
         Sign::Program("prometheus-node-exporter"),
     ),
     need("systemd", "checks the unit file", Sign::Program("systemd-analyze")),
+    need("curl", "is what the pages show", Sign::Program("curl")),
 ];
 
 /// What a comparison with the peers needs besides that.
