@@ -233,10 +233,9 @@ impl XorChunk {
         if dod == 0 {
             return (0, 1);
         }
-        for (i, size) in DOD_BITS.into_iter().enumerate() {
+        for (ones, size) in (1_u32..).zip(DOD_BITS) {
             let half = 1_i64 << (size - 1);
             if -half < dod && dod <= half {
-                let ones = i as u32 + 1;
                 let prefix = (1_u64 << (ones + 1)) - 2;
                 let payload = dod.cast_unsigned() & ((1 << size) - 1);
                 return (prefix << size | payload, ones + 1 + size);
@@ -389,12 +388,12 @@ fn decode_columns(reader: &mut Reader<'_>, timestamps_ms: &mut [TimestampMs], va
 /// A difference of differences that is not 0; `next` are the reader's next bits.
 #[inline]
 fn difference_of_differences(reader: &mut Reader<'_>, next: u64) -> i64 {
-    let ones = (next.leading_ones() as usize).min(4);
-    let Some(size) = DOD_BITS.get(ones - 1) else {
+    let ones = next.leading_ones().min(4);
+    let Some(size) = DOD_BITS.get(ones as usize - 1) else {
         reader.skip(4);
         return reader.take(64).cast_signed();
     };
-    let prefix = ones as u32 + 1;
+    let prefix = ones + 1;
     reader.skip(prefix + size);
     let payload = ((next << prefix) >> (64 - size)).cast_signed();
     // The upper half stands for negative numbers; the middle itself is positive.
@@ -413,7 +412,6 @@ fn changed_bits(reader: &mut Reader<'_>, next: u64, window: &mut (u32, u32)) -> 
         reader.skip(2);
     } else {
         reader.skip(13);
-        #[expect(clippy::cast_possible_truncation, reason = "5 and 6 bits")]
         let (leading, significant) = ((next >> 57) as u32 & 31, (next >> 51) as u32 & 63);
         let significant = if significant == 0 { 64 } else { significant };
         // In a damaged chunk the two may exceed 64 together; any number will do then.

@@ -7,6 +7,7 @@
 /// Writes the low `len` bits (1 to 64) of `value` at bit `at`. There must be room for them.
 #[inline]
 pub(super) fn put(bytes: &mut [u8], at: usize, value: u64, len: u32) {
+    #[expect(clippy::cast_possible_truncation, reason = "less than 8")]
     let (byte, shift) = (at / 8, (at % 8) as u32);
     let aligned = value << (64 - len);
     let Some(room) = bytes.get_mut(byte..) else { return };
