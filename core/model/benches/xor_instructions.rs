@@ -1,5 +1,12 @@
 //! Instructions of the XOR chunk's two loops, counted under valgrind: the same on any machine.
 
+#![expect(
+    unused_qualifications,
+    missing_docs,
+    clippy::exit,
+    reason = "the macros write public modules and a main that exits"
+)]
+
 use std::hint::black_box;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -7,8 +14,8 @@ use model::chunk::xor::{SAMPLES_MAX, XorChunk, decode};
 
 fn filled() -> XorChunk {
     let mut chunk = XorChunk::default();
-    for i in 0..SAMPLES_MAX as u64 {
-        chunk.append(1_700_000_000_000 + i as i64 * 15_000, (i * 37 + i % 7) as f64);
+    for i in (0_u32..).take(SAMPLES_MAX) {
+        chunk.append(1_700_000_000_000 + i64::from(i) * 15_000, f64::from(i * 37 + i % 7));
     }
     chunk
 }
