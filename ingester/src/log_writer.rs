@@ -1,18 +1,16 @@
 //! One writer for the raft logs of a node: whatever piled up becomes one batch and one fdatasync.
 //!
 //! ```text
-//!  group ─┐              ┌────────────┐  batch   ┌──────────┐
-//!  group ─┼─► queue ────►│ log-write  ├─────────►│ LogStore │
-//!  group ─┘  (bytes      └─────┬──────┘          └────▲─────┘
-//!             bounded)         │ callbacks            │ sync
-//!                              ▼                      │
-//!                        ┌────────────┐               │
-//!    io_completed, ◄─────┤  log-sync  ├───────────────┘
-//!    in order            └────────────┘
+//!  group ─┐              ┌──────────┐  batch, sync  ┌──────────┐
+//!  group ─┼─► queue ────►│   log    ├──────────────►│ LogStore │
+//!  group ─┘  (bytes      └────┬─────┘               └──────────┘
+//!             bounded)        └─► callbacks, in order
 //! ```
 //!
-//! While one fdatasync runs, the first thread goes on writing and the callbacks gather for the next
-//! one; that is all the batching there is, and no timer is involved.
+//! A batch is whatever queued while the last one was written and synced; that is all the batching
+//! there is, and no timer is involved. One thread does both: a second one that wrote on during the
+//! sync was measured, and wrote twice as many batches, with a change of threads for each, to no
+//! earlier ack.
 //!
 //! Invariant: a callback hears `Ok` only after a sync that began after its write had returned. After
 //! a failed write or sync nothing is ever acknowledged again: what a kernel did with pages that it
@@ -57,10 +55,8 @@ struct Shared {
     on_fatal: OnFatal,
     /// Bytes that the queue has room for.
     room: Semaphore,
-    writes: Mutex<Queue<Submission>>,
+    writes: Mutex<Queue>,
     write_wakes: Condvar,
-    syncs: Mutex<Queue<Done>>,
-    sync_wakes: Condvar,
 }
 
 struct Submission {
@@ -69,8 +65,9 @@ struct Submission {
     done: Option<Done>,
 }
 
-struct Queue<T> {
-    items: Vec<T>,
+#[derive(Default)]
+struct Queue {
+    items: Vec<Submission>,
     end: Option<End>,
 }
 
@@ -83,7 +80,7 @@ enum End {
 // === impl LogWriter ===
 
 impl LogWriter {
-    /// Starts the writer's two threads over `store`.
+    /// Starts the writer's thread over `store`.
     ///
     /// # Errors
     /// When the system has no thread to give.
@@ -98,14 +95,11 @@ impl LogWriter {
             metrics,
             on_fatal,
             room: Semaphore::new(QUEUE_BYTES as usize),
-            writes: Mutex::new(Queue::new()),
+            writes: Mutex::default(),
             write_wakes: Condvar::new(),
-            syncs: Mutex::new(Queue::new()),
-            sync_wakes: Condvar::new(),
         });
-        let (writer, syncer) = (Arc::clone(&shared), Arc::clone(&shared));
-        tasks.spawn_thread("log-write", move || writer.write_loop())?;
-        tasks.spawn_thread("log-sync", move || syncer.sync_loop())?;
+        let writer = Arc::clone(&shared);
+        tasks.spawn_thread("log", move || writer.run())?;
         Ok(Self { handle: Arc::new(Handle { shared }) })
     }
 
@@ -177,7 +171,7 @@ impl Drop for Handle {
 // === impl Shared ===
 
 impl Shared {
-    fn write_loop(&self) {
+    fn run(&self) {
         while let Some(submissions) = self.next_writes() {
             let mut ops = Vec::with_capacity(submissions.len());
             let mut bytes = 0;
@@ -187,19 +181,25 @@ impl Shared {
                 bytes += submission.bytes as usize;
                 done.extend(submission.done);
             }
-            let outcome = self.store.write(&ops);
+            let written = self.store.write(&ops);
             drop(ops);
             self.room.add_permits(bytes);
             self.metrics.batch_bytes.observe(bytes as f64);
+            // Nobody waits for marks and purges; they become durable with the next sync.
+            let outcome =
+                if done.is_empty() { written } else { written.and_then(|()| self.sync()) };
             match outcome {
-                Ok(()) => self.hand_to_sync(done),
+                Ok(()) => complete(done, &Ok(())),
                 Err(failure) => self.fail(&failure, done),
             }
         }
-        // The syncing thread finishes what was handed to it and ends too.
-        let mut syncs = self.syncs.lock();
-        syncs.end.get_or_insert(End::Closed);
-        self.sync_wakes.notify_one();
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        let started = tokio::time::Instant::now();
+        let outcome = self.store.sync();
+        self.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
+        outcome
     }
 
     /// The next batch, in order; `None` when there is nothing left and never will be.
@@ -222,52 +222,8 @@ impl Shared {
         Some(std::mem::replace(&mut writes.items, rest))
     }
 
-    fn hand_to_sync(&self, done: Vec<Done>) {
-        if done.is_empty() {
-            return;
-        }
-        let mut syncs = self.syncs.lock();
-        if let Some(End::Failed(failure)) = syncs.end.clone() {
-            drop(syncs);
-            complete(done, &Err(failure));
-            return;
-        }
-        syncs.items.extend(done);
-        self.sync_wakes.notify_one();
-    }
-
-    fn sync_loop(&self) {
-        while let Some(done) = self.next_syncs() {
-            let started = tokio::time::Instant::now();
-            let outcome = self.store.sync();
-            self.metrics.sync_seconds.observe(started.elapsed().as_secs_f64());
-            match outcome {
-                Ok(()) => complete(done, &Ok(())),
-                Err(failure) => self.fail(&failure, done),
-            }
-        }
-    }
-
-    /// Every callback whose write has returned; `None` when there will be no more.
-    fn next_syncs(&self) -> Option<Vec<Done>> {
-        let mut syncs = self.syncs.lock();
-        while syncs.items.is_empty() {
-            if syncs.end.is_some() {
-                return None;
-            }
-            self.sync_wakes.wait(&mut syncs);
-        }
-        Some(std::mem::take(&mut syncs.items))
-    }
-
     fn fail(&self, failure: &StorageError, mut unheard: Vec<Done>) {
         self.end(&End::Failed(failure.clone()));
-        {
-            let mut syncs = self.syncs.lock();
-            syncs.end = Some(End::Failed(failure.clone()));
-            unheard.append(&mut syncs.items);
-            self.sync_wakes.notify_one();
-        }
         (self.on_fatal)(failure);
         let queued = std::mem::take(&mut self.writes.lock().items);
         unheard.extend(queued.into_iter().filter_map(|submission| submission.done));
@@ -294,14 +250,6 @@ impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let queued = self.writes.lock().items.len();
         f.debug_struct("Shared").field("store", &self.store).field("queued", &queued).finish()
-    }
-}
-
-// === impl Queue ===
-
-impl<T> Queue<T> {
-    const fn new() -> Self {
-        Self { items: Vec::new(), end: None }
     }
 }
 

@@ -139,7 +139,7 @@ async fn after_a_failed_sync_nothing_is_acked() {
 }
 
 #[tokio::test]
-async fn the_threads_end_with_the_last_handle() {
+async fn the_thread_ends_with_the_last_handle() {
     let tasks = Tasks::new();
     let store: Arc<dyn LogStore> = Arc::new(MemoryLog::default());
     let fatal: OnFatal = Box::new(|failure| panic!("{failure}"));
