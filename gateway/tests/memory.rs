@@ -97,9 +97,8 @@ async fn hostile_bodies_take_no_more_memory_than_is_allowed() {
         forget_peak();
         // What the senders of this test hold themselves is not the gateway's.
         let before = memory("VmRSS") + AT_ONCE * body.len();
-        let requests: Vec<_> = (0..AT_ONCE)
-            .map(|_| tokio::spawn(status_of(router.clone(), body.clone())))
-            .collect();
+        let requests: Vec<_> =
+            (0..AT_ONCE).map(|_| tokio::spawn(status_of(router.clone(), body.clone()))).collect();
         let mut statuses = Vec::new();
         for request in requests {
             statuses.push(request.await.expect("no request panics"));
