@@ -1,7 +1,7 @@
 //! Reading heads: selections of samples, questions about labels, and running fragments.
 //!
 //! ```text
-//!  run(fragment) ─► one worker a core ─► promql::run over HeadSource ─► messages ─► stream
+//!  run(fragment) ─► worker, or workers ─► promql::run over HeadSource ─► messages ─► stream
 //!                                            │
 //!                   matching (matchers → refs) ─► scan ─► chunks (memory, store) ─► SampleBlock
 //! ```
@@ -31,8 +31,8 @@ pub(crate) struct HeadSource<'a>(pub(crate) &'a Head);
 
 // === impl HeadSource ===
 
-impl HeadSource<'_> {
-    fn scan(&self, selection: &Selection<'_>, newest_only: bool) -> HeadScan<'_> {
+impl<'a> HeadSource<'a> {
+    fn scan(&self, selection: &Selection<'_>, newest_only: bool) -> HeadScan<'a> {
         let state = self.0.read();
         let refs = matching::find(&state, selection.tenant, selection.matchers);
         HeadScan::new(self.0, &state, &refs, selection.range, newest_only)

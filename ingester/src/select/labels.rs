@@ -8,7 +8,7 @@ use model::{Labels, TenantId, TimeRange};
 
 use super::matching;
 use super::scan::in_range;
-use crate::head::{Head, NameId, PairId, State, TenantNumber, merge_metadata};
+use crate::head::{Head, PairId, State, TenantNumber, merge_metadata};
 
 /// Series whose labels are read under one lock.
 const SERIES_UNDER_LOCK: usize = 4096;
@@ -36,11 +36,15 @@ pub(crate) fn series(heads: &[Arc<Head>], request: &SeriesRequest) -> Vec<Labels
 pub(crate) fn label_names(heads: &[Arc<Head>], request: &SeriesRequest) -> Vec<String> {
     gather(heads, request, |state, tenant, names| {
         if request.matcher_sets.is_empty() {
-            let used = |name: &NameId| {
-                let pairs = state.index.pairs_of(*name);
-                pairs.iter().any(|pair| is_in_range(state, *pair, request.range))
-            };
-            names.extend(state.index.names(tenant).filter(used).map(|n| text(state, n)));
+            for name in state.index.names(tenant) {
+                let mut pairs = state.index.pairs_of(name).iter();
+                let text = state.index.name_text(name);
+                if !names.contains(text)
+                    && pairs.any(|pair| is_in_range(state, *pair, request.range))
+                {
+                    names.insert(text.to_owned());
+                }
+            }
             return;
         }
         for series in selected(state, request) {
@@ -61,9 +65,13 @@ pub(crate) fn label_values(
     gather(heads, request, |state, tenant, values| {
         let Some(name) = state.index.find_name(tenant, name) else { return };
         if request.matcher_sets.is_empty() {
-            let pairs = state.index.pairs_of(name).iter();
-            let used = pairs.filter(|pair| is_in_range(state, **pair, request.range));
-            values.extend(used.map(|pair| state.index.value(*pair).to_owned()));
+            for pair in state.index.pairs_of(name) {
+                let value = state.index.value(*pair);
+                // Most values are in every head; one of them answers for all.
+                if !values.contains(value) && is_in_range(state, *pair, request.range) {
+                    values.insert(value.to_owned());
+                }
+            }
             return;
         }
         let mut pairs = BTreeSet::new();
@@ -131,10 +139,6 @@ fn is_in_range(state: &State, pair: PairId, range: TimeRange) -> bool {
 
 fn visible(state: &State, range: TimeRange) -> TimeRange {
     TimeRange::new(range.start_ms.max(state.counters.dropped_before_ms), range.end_ms)
-}
-
-fn text(state: &State, name: NameId) -> String {
-    state.index.name_text(name).to_owned()
 }
 
 fn insert(texts: &mut BTreeSet<String>, text: &str) {

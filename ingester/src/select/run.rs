@@ -5,7 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -17,14 +17,19 @@ use promql::fragment::Fragment;
 use promql::op::{OpError, OpRt};
 use promql::roster::SharedRoster;
 use promql::run::{FragmentSink, run_fragment};
+use promql::source::{SampleScan, SampleSource, Selection};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
 
 use super::HeadSource;
 use crate::head::Head;
 
-/// Messages between the workers and the receiver; a tile is up to about a megabyte.
-const MESSAGES_MAX: usize = 8;
+/// Tiles between the workers and the receiver; a tile is up to about a megabyte.
+const TILES_MAX: usize = 8;
+
+/// Cells of one head beyond which a fragment is worth more than one worker: waking another thread
+/// takes longer than computing that many.
+const CELLS_ALONE_MAX: usize = 4096;
 
 /// What one fragment may use on this node.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +53,8 @@ struct Job {
     deadline: Instant,
     /// The next head that no worker has taken.
     next: AtomicUsize,
+    /// Whether all workers have been started, not only the first one.
+    is_shared: AtomicBool,
     samples: AtomicU64,
     bytes: AtomicUsize,
 }
@@ -57,6 +64,13 @@ struct Job {
 struct JobRt<'a> {
     job: &'a Job,
     sender: &'a Sender<Result<FragmentMessage, Failure>>,
+}
+
+/// A head whose first selection tells how much work there is.
+struct JobSource<'a> {
+    job: &'a Arc<Job>,
+    sender: &'a Sender<Result<FragmentMessage, Failure>>,
+    head: HeadSource<'a>,
 }
 
 /// Sends one head's results.
@@ -73,21 +87,19 @@ pub(crate) fn run(
     fragment: Fragment,
     limits: QueryLimits,
 ) -> FragmentStream {
-    let (sender, receiver) = channel(MESSAGES_MAX);
-    let workers = limits.workers.clamp(1, heads.len().max(1));
+    // Each head also says a roster and an end; a small answer never waits for the receiver.
+    let (sender, receiver) = channel(TILES_MAX + 2 * heads.len());
     let job = Arc::new(Job {
         fragment,
         heads,
         limits,
         deadline: Instant::now() + limits.timeout,
         next: AtomicUsize::new(0),
+        is_shared: AtomicBool::new(false),
         samples: AtomicU64::new(0),
         bytes: AtomicUsize::new(0),
     });
-    for _ in 0..workers {
-        let (job, sender) = (Arc::clone(&job), sender.clone());
-        tokio::task::spawn_blocking(move || job.work(&sender));
-    }
+    tokio::task::spawn_blocking(move || job.work(&sender));
     stream(receiver)
 }
 
@@ -99,7 +111,7 @@ fn stream(mut receiver: Receiver<Result<FragmentMessage, Failure>>) -> FragmentS
 
 impl Job {
     /// Takes heads until there is none left. A failure, or a panic, becomes the last message.
-    fn work(&self, sender: &Sender<Result<FragmentMessage, Failure>>) {
+    fn work(self: &Arc<Self>, sender: &Sender<Result<FragmentMessage, Failure>>) {
         while let Some(head) = self.heads.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let outcome = catch_unwind(AssertUnwindSafe(|| self.run_head(head, sender)));
             let failure = match outcome {
@@ -115,16 +127,53 @@ impl Job {
         }
     }
 
+    /// Starts the other workers, once.
+    fn share(self: &Arc<Self>, sender: &Sender<Result<FragmentMessage, Failure>>) {
+        if self.is_shared.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for _ in 1..self.limits.workers.min(self.heads.len()) {
+            let (job, sender) = (Arc::clone(self), sender.clone());
+            tokio::task::spawn_blocking(move || job.work(&sender));
+        }
+    }
+
     fn run_head(
-        &self,
+        self: &Arc<Self>,
         head: &Head,
         sender: &Sender<Result<FragmentMessage, Failure>>,
     ) -> Result<(), OpError> {
         let partition = head.partition();
         let mut sink = JobSink { partition, sender };
         let rt = JobRt { job: self, sender };
-        let end = run_fragment(&self.fragment, &HeadSource(head), &rt, &mut sink)?;
+        let source = JobSource { job: self, sender, head: HeadSource(head) };
+        let end = run_fragment(&self.fragment, &source, &rt, &mut sink)?;
         sink.send(FragmentMessage::End { partition, samples_read: end.samples_read })
+    }
+}
+
+// === impl JobSource ===
+
+impl<'a> JobSource<'a> {
+    fn scan(&self, selection: &Selection<'_>, newest_only: bool) -> Box<dyn SampleScan + 'a> {
+        let scan = self.head.scan(selection, newest_only);
+        if scan.series().saturating_mul(self.job.fragment.grid.steps) > CELLS_ALONE_MAX {
+            self.job.share(self.sender);
+        }
+        Box::new(scan)
+    }
+}
+
+impl SampleSource for JobSource<'_> {
+    fn select(&self, selection: &Selection<'_>) -> Result<Box<dyn SampleScan + '_>, OpError> {
+        Ok(self.scan(selection, false))
+    }
+
+    fn select_newest(
+        &self,
+        selection: &Selection<'_>,
+    ) -> Result<Box<dyn SampleScan + '_>, OpError> {
+        Ok(self.scan(selection, true))
     }
 }
 

@@ -95,6 +95,11 @@ impl<'a> HeadScan<'a> {
         }
     }
 
+    /// How many series there are.
+    pub(super) fn series(&self) -> usize {
+        self.series.len()
+    }
+
     /// Answers series from their newest sample as far as it lies in the range; returns the others.
     fn take_newest(&mut self, samples_hint: usize, block: &mut SampleBlock) -> Range<usize> {
         let end_ms = self.view.range.end_ms;

@@ -5,6 +5,9 @@ use model::TimestampMs;
 /// Integers below this are floats without a gap between them: their digits are the integer's.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
+/// Values that ryu writes without an exponent, as Go does.
+const PLAIN: std::ops::Range<f64> = 1e-5..EXACT_MAX;
+
 /// Writes a timestamp in seconds: `1435781430.781`, three decimals or none.
 pub(crate) fn put_timestamp(out: &mut Vec<u8>, at_ms: TimestampMs) {
     if at_ms < 0 {
@@ -56,6 +59,11 @@ fn put_finite(out: &mut Vec<u8>, value: f64) {
     }
     let mut buffer = ryu::Buffer::new();
     let shortest = buffer.format_finite(value);
+    if PLAIN.contains(&value) {
+        // Not a whole number: those were written above. So there is no `.0` at its end.
+        out.extend_from_slice(shortest.as_bytes());
+        return;
+    }
     match shortest.split_once('e') {
         None => {
             let digits = shortest.strip_suffix(".0").unwrap_or(shortest);

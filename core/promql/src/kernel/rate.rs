@@ -4,7 +4,8 @@ use model::TimestampMs;
 
 use super::select::Scratch;
 use super::window::Windows;
-use crate::tile::ABSENT;
+use crate::roster::series_index;
+use crate::tile::{ABSENT, is_absent};
 
 /// A share of the mean distance between samples: where the first or last sample is farther from
 /// its edge of the window, the series is taken to start or end inside.
@@ -52,38 +53,31 @@ impl Extrapolation {
         row: &mut [f64],
         scratch: &mut Scratch,
     ) -> usize {
-        let resets = &mut scratch.positions;
+        let Scratch { positions: resets, layout, .. } = scratch;
         resets.clear();
         if self.is_counter {
             find_resets(v, resets);
         }
-        let mut next_reset = 0;
-        let mut last = Stretch::default();
-        windows.fill(t, row, |span| {
-            if span.len() < 2 {
-                return ABSENT;
+        layout.follow(self, windows, t, row.len());
+        let (mut next_reset, mut present) = (0, 0);
+        for (cell, stretch) in row.iter_mut().zip(&layout.stretches) {
+            let (first, past) = (stretch.first as usize, stretch.past as usize);
+            if past == 0 {
+                *cell = ABSENT;
+                continue;
             }
-            let mut difference = v[span.past - 1] - v[span.first];
-            while next_reset < resets.len() && resets[next_reset] as usize <= span.first {
-                next_reset += 1;
-            }
-            for reset in &resets[next_reset..] {
-                if *reset as usize >= span.past {
-                    break;
+            let mut difference = v[past - 1] - v[first];
+            if !resets.is_empty() {
+                while next_reset < resets.len() && resets[next_reset] as usize <= first {
+                    next_reset += 1;
                 }
-                difference += v[*reset as usize - 1];
+                let inside = resets[next_reset..].iter().take_while(|at| (**at as usize) < past);
+                difference = inside.fold(difference, |sum, at| sum + v[*at as usize - 1]);
             }
-            let distances = Distances {
-                to_start_ms: t[span.first] - windows.start_ms(span.end_ms),
-                sampled_ms: t[span.past - 1] - t[span.first],
-                to_end_ms: span.end_ms - t[span.past - 1],
-                intervals: span.len() - 1,
-            };
-            if distances != last.of {
-                last = self.stretch(distances);
-            }
-            difference * self.factor(&last, difference, v[span.first])
-        })
+            *cell = difference * self.factor(stretch, difference, v[first]);
+            present += usize::from(!is_absent(*cell));
+        }
+        present
     }
 
     /// How far the difference between the first and the last sample is extended: to the edges of
@@ -101,7 +95,7 @@ impl Extrapolation {
             to_end = mean / 2.0;
         }
         let factor = self.per_window((sampled + to_start + to_end) / sampled);
-        Stretch { of, sampled, to_start, to_end, factor }
+        Stretch { first: 0, past: 0, sampled, to_start, to_end, factor }
     }
 
     /// By what the difference is multiplied. A counter is not extended beyond the point where it
@@ -136,15 +130,61 @@ struct Distances {
     intervals: usize,
 }
 
-/// What follows from where the samples lie, in seconds. Samples and steps are mostly regular, so
-/// one window's is mostly the next one's, too, and six divisions are spared.
+/// What follows from where the samples of a window lie, in seconds.
 #[derive(Debug, Clone, Copy, Default)]
 struct Stretch {
-    of: Distances,
+    /// The first sample inside.
+    first: u32,
+    /// One past the last sample inside; 0 when there are fewer than two.
+    past: u32,
     sampled: f64,
     to_start: f64,
     to_end: f64,
     factor: f64,
+}
+
+/// The stretches of all windows over samples at some timestamps.
+///
+/// The series of a target are sampled together, so that one series' layout is mostly the next
+/// one's, too: comparing timestamps is much cheaper than cursors and six divisions a window.
+/// One kernel has one function, so the layout needs not remember whose it is.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    timestamps_ms: Vec<TimestampMs>,
+    stretches: Vec<Stretch>,
+}
+
+// === impl Layout ===
+
+impl Layout {
+    /// Makes this the layout of samples at `t`.
+    fn follow(&mut self, of: Extrapolation, windows: &Windows, t: &[TimestampMs], steps: usize) {
+        if self.timestamps_ms == t && self.stretches.len() == steps {
+            return;
+        }
+        self.timestamps_ms.clear();
+        self.timestamps_ms.extend_from_slice(t);
+        self.stretches.clear();
+        // Where samples and steps are regular, one window is like the one before.
+        let (mut last, mut stretch) = (Distances::default(), Stretch::default());
+        windows.visit(t, steps, |span| {
+            if span.len() < 2 {
+                self.stretches.push(Stretch::default());
+                return;
+            }
+            let distances = Distances {
+                to_start_ms: t[span.first] - windows.start_ms(span.end_ms),
+                sampled_ms: t[span.past - 1] - t[span.first],
+                to_end_ms: span.end_ms - t[span.past - 1],
+                intervals: span.len() - 1,
+            };
+            if distances != last {
+                (last, stretch) = (distances, of.stretch(distances));
+            }
+            let (first, past) = (series_index(span.first), series_index(span.past));
+            self.stretches.push(Stretch { first, past, ..stretch });
+        });
+    }
 }
 
 /// `irate` and `idelta`: from the last two samples alone.
@@ -174,7 +214,7 @@ fn find_resets(v: &[f64], resets: &mut Vec<u32>) {
         let pairs = v[before..start + chunk.len()].iter().zip(&v[before + 1..start + chunk.len()]);
         if pairs.fold(false, |any, (prev, curr)| any | (curr < prev)) {
             let at = before + 1..start + chunk.len();
-            resets.extend(at.filter(|i| v[*i] < v[i - 1]).map(crate::roster::series_index));
+            resets.extend(at.filter(|i| v[*i] < v[i - 1]).map(series_index));
         }
     }
 }
@@ -242,7 +282,7 @@ mod tests {
 
     #[test]
     fn one_sample_has_no_rate() {
-        assert!(crate::tile::is_absent(run(Extrapolation::rate, S, S, &[(S, 1.0)])));
+        assert!(is_absent(run(Extrapolation::rate, S, S, &[(S, 1.0)])));
     }
 
     #[test]
@@ -252,7 +292,7 @@ mod tests {
         assert_eq!(instant_value(&t, &[0.0, 10.0, 20.0], false), 10.0);
         assert_eq!(instant_value(&t, &[0.0, 10.0, 5.0], true), 1.0);
         assert_eq!(instant_value(&t, &[0.0, 10.0, 5.0], false), -5.0);
-        assert!(crate::tile::is_absent(instant_value(&t[..1], &[1.0], true)));
+        assert!(is_absent(instant_value(&t[..1], &[1.0], true)));
     }
 
     #[test]
@@ -263,6 +303,33 @@ mod tests {
             let mut resets = vec![];
             find_resets(&v, &mut resets);
             assert_eq!(resets, [u32::try_from(reset).unwrap()]);
+        }
+    }
+
+    #[test]
+    fn a_layout_serves_only_the_series_that_have_it() {
+        let windows = Windows::new(&Grid::range(0, 120 * S, 15 * S), 40 * S, 0);
+        let of = Extrapolation::rate(40 * S);
+        let row = |t: &[i64], v: &[f64], scratch: &mut Scratch| {
+            let mut row = vec![0.0; 9];
+            let present = of.run(&windows, (t, v), &mut row, scratch);
+            (present, row.into_iter().map(f64::to_bits).collect::<Vec<_>>())
+        };
+        let regular: Vec<i64> = (0..8).map(|i| i * 15 * S).collect();
+        let shifted: Vec<i64> = regular.iter().map(|t| t + 7).collect();
+        let steady: Vec<f64> = (0..8).map(f64::from).collect();
+        let with_reset = [5.0, 9.0, 13.0, 2.0, 3.0, 1.0, 8.0, 8.5];
+        let mut recycled = Scratch::default();
+        for (t, v) in [
+            (&regular[..], &steady[..]),
+            (&regular, &with_reset),
+            (&shifted, &steady),
+            (&regular[..5], &with_reset[..5]),
+            (&regular[1..], &steady[1..]),
+            (&[], &[]),
+            (&regular, &steady),
+        ] {
+            assert_eq!(row(t, v, &mut recycled), row(t, v, &mut Scratch::default()));
         }
     }
 

@@ -3,7 +3,7 @@
 use model::TimestampMs;
 
 use super::over_time;
-use super::rate::{Extrapolation, instant_value};
+use super::rate::{Extrapolation, Layout, instant_value};
 use super::regression;
 use super::window::{Cursor, Windows};
 use crate::fragment::{RangeFunction, Window};
@@ -34,6 +34,8 @@ pub(super) struct Scratch {
     pub(super) positions: Vec<u32>,
     /// The values of one window, to be sorted.
     pub(super) sorted: Vec<f64>,
+    /// Where the windows of the series before were.
+    pub(super) layout: Layout,
 }
 
 // === impl WindowKernel ===

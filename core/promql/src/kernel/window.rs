@@ -21,7 +21,7 @@ pub struct Windows {
 pub struct Span {
     /// The first sample inside.
     pub first: usize,
-    /// One past the last sample inside; greater than `first`.
+    /// One past the last sample inside; `first` when there is none.
     pub past: usize,
     /// The end of the window.
     pub end_ms: TimestampMs,
@@ -61,8 +61,8 @@ impl Windows {
         end_ms.saturating_add(self.step_ms)
     }
 
-    /// Writes to each step of `row` what `of` makes of its window; steps whose window is empty
-    /// become absent. Returns how many steps have a value.
+    /// Writes to each step of `row` what `of` makes of its window, which is never empty; steps whose
+    /// window is become absent. Returns how many steps have a value.
     #[inline]
     pub fn fill(
         &self,
@@ -70,20 +70,33 @@ impl Windows {
         row: &mut [f64],
         mut of: impl FnMut(Span) -> f64,
     ) -> usize {
+        let (steps, mut cells, mut present) = (row.len(), row.iter_mut(), 0);
+        self.visit(timestamps_ms, steps, |span| {
+            let value = if span.is_empty() { ABSENT } else { of(span) };
+            present += usize::from(!is_absent(value));
+            if let Some(cell) = cells.next() {
+                *cell = value;
+            }
+        });
+        present
+    }
+
+    /// Shows the span of each step in turn, empty ones, too.
+    #[inline]
+    pub(super) fn visit(
+        &self,
+        timestamps_ms: &[TimestampMs],
+        steps: usize,
+        mut show: impl FnMut(Span),
+    ) {
         let (mut first, mut past) = (Cursor::default(), Cursor::default());
-        let (mut end_ms, mut present) = (self.first_end_ms, 0);
-        for cell in row {
+        let mut end_ms = self.first_end_ms;
+        for _ in 0..steps {
             past.advance(timestamps_ms, end_ms);
             first.advance(timestamps_ms, self.start_ms(end_ms));
-            *cell = if first.at < past.at {
-                of(Span { first: first.at, past: past.at, end_ms })
-            } else {
-                ABSENT
-            };
-            present += usize::from(!is_absent(*cell));
+            show(Span { first: first.at.min(past.at), past: past.at, end_ms });
             end_ms = self.next_ms(end_ms);
         }
-        present
     }
 }
 
@@ -124,7 +137,7 @@ impl Span {
         self.past - self.first
     }
 
-    /// Never; a window without samples has no span.
+    /// Whether no sample is inside.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.past == self.first
