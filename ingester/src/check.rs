@@ -13,7 +13,7 @@ use crate::raft::snapshot::read_applied;
 use crate::raft::types::{LogId, Vote};
 use crate::storage::keys::mark_key;
 use crate::storage::log::{GroupId, LogStore, Mark};
-use crate::storage::{StateStore, StorageError};
+use crate::storage::{Column, StateStore, StorageError};
 
 /// What was found of one replica.
 #[derive(Debug)]
@@ -77,6 +77,32 @@ pub(crate) enum Damage {
         /// The term of the last entry.
         last_term: u64,
     },
+}
+
+/// The state ids that checkpoints in `state` belong to, ascending.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn state_ids(state: &dyn StateStore) -> Result<Vec<u64>, StorageError> {
+    let mut ids = Vec::new();
+    state.scan(Column::Meta, &[], &[u8::MAX; 9], &mut |key, _| {
+        ids.extend(key.first_chunk().map(|stid| u64::from_be_bytes(*stid)));
+        ControlFlow::Continue(())
+    })?;
+    ids.dedup();
+    Ok(ids)
+}
+
+/// Whether the raft log knows no replica although the state store has checkpoints of some: then the
+/// log's folder was emptied or replaced, and with it whatever was acknowledged since.
+///
+/// # Errors
+/// When one of the stores cannot be read.
+pub(crate) fn log_is_lost(
+    log: &dyn LogStore,
+    state: &dyn StateStore,
+) -> Result<bool, StorageError> {
+    Ok(log.groups()?.is_empty() && !state_ids(state)?.is_empty())
 }
 
 /// Looks at one replica. Only reads.

@@ -9,7 +9,6 @@ const MIB: u64 = 1 << 20;
 /// Settings of the ingester. Sizes are in bytes, times in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args, Deserialize)]
 #[group(id = "ingester")]
-#[group(id = "ingester")]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Partitions of a new cluster; 0 for twice the machine's cores, rounded up to a power of two

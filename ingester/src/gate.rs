@@ -130,8 +130,9 @@ impl Gate {
         }
     }
 
-    /// Measures again and again until the node stops.
+    /// Measures at once, and again and again until the node stops.
     pub(crate) fn watch(&self, tasks: &Tasks) {
+        self.measure();
         let gate = self.clone();
         let stopping = tasks.stopping();
         tasks.spawn("gate", async move {

@@ -14,7 +14,7 @@ use cluster::ring::PreferenceRing;
 use model::PartitionId;
 use tracing::{info, warn};
 
-use crate::check::{Health, inspect};
+use crate::check::{Health, inspect, log_is_lost, state_ids};
 use crate::config::Config;
 use crate::head::Head;
 use crate::identity::Identity;
@@ -78,6 +78,10 @@ pub(crate) async fn open(
     let path = storage_path.to_owned();
     let delay = Duration::from_millis(config.sync_delay_ms);
     let (log, state) = run_blocking(move || open_stores(&path, delay)).await?;
+    if log_is_lost(&*log, &*state)? {
+        let what = "the raft log knows no replica, although the state store has checkpoints";
+        return Err(Error::Damaged { what: what.to_owned() });
+    }
     let metrics = LogMetrics::register(&mut context.metrics.lock());
     let writer =
         LogWriter::start(Arc::clone(&log), &context.tasks, metrics, LogWriter::abort_process())
@@ -85,7 +89,7 @@ pub(crate) async fn open(
     let identity = Identity::load_or_create(&*log)?;
     let opener = Opener {
         node: identity.node,
-        next_stid: Arc::new(AtomicU64::new(first_free_stid(&*log)?)),
+        next_stid: Arc::new(AtomicU64::new(first_free_stid(&*log, &*state)?)),
         log: Arc::clone(&log),
         state: Arc::clone(&state),
         writer,
@@ -94,7 +98,13 @@ pub(crate) async fn open(
     };
     progress.starting("opening the meta group", 0, 0);
     let meta = opener.open_meta(config, identity).await?;
-    let partitions = opener.open_partitions(&meta, progress).await?;
+    let partitions = match opener.open_partitions(&meta, progress).await {
+        Ok(partitions) => partitions,
+        Err(error) => {
+            meta.stop().await;
+            return Err(error);
+        }
+    };
     info!(
         cluster = %identity.cluster,
         node = identity.node,
@@ -126,8 +136,9 @@ fn open_stores(storage_path: &Path, sync_delay: Duration) -> Result<Stores, Erro
     Ok((Arc::new(SlowSync::new(log, sync_delay)), Arc::new(state)))
 }
 
-fn first_free_stid(log: &dyn LogStore) -> Result<u64, StorageError> {
-    let mut free = 1;
+/// State ids are never given twice, not even those of replicas that `varve recover` has cut.
+fn first_free_stid(log: &dyn LogStore, state: &dyn StateStore) -> Result<u64, StorageError> {
+    let mut free = state_ids(state)?.last().map_or(1, |last| last + 1);
     for group in log.groups()? {
         let value = log.mark(group, Mark::Replica)?;
         let key = mark_key(group, Mark::Replica);
@@ -188,7 +199,15 @@ impl Opener {
             progress.starting("replaying the log of partitions", done, total);
             Ok::<_, Error>((partition, group))
         };
-        futures::future::try_join_all(here.into_iter().map(open_one)).await
+        let opened = futures::future::join_all(here.into_iter().map(open_one)).await;
+        if opened.iter().all(Result::is_ok) {
+            return opened.into_iter().collect();
+        }
+        // The others would go on leading, and hold the folder against `varve recover`.
+        for (_, group) in opened.iter().flatten() {
+            group.stop().await;
+        }
+        opened.into_iter().collect()
     }
 
     /// Checks, restores and starts one group.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::PartitionId;
 
-use crate::check::{Damage, Health, inspect};
+use crate::check::{Damage, Health, inspect, log_is_lost};
 use crate::head::Head;
 use crate::raft::codec;
 use crate::raft::types::{LeaderId, Vote};
@@ -28,6 +28,8 @@ pub struct Recovery {
     lines: Vec<String>,
     damaged: usize,
     cut: bool,
+    /// Something is damaged that no cut mends.
+    is_beyond: bool,
 }
 
 /// Looks through the folder of a node that is not running. Changes something only if `apply`.
@@ -49,7 +51,7 @@ pub fn recover(storage_path: &Path, apply: bool) -> Result<Recovery, Error> {
             let lost = lost_behind_damage(&log_path, &cache)?;
             lines.extend(lost.iter().map(|lost| format!("  {}: {lost}", will_cut(apply))));
             if !apply {
-                return Ok(Recovery { lines, damaged, cut: false });
+                return Ok(Recovery { lines, damaged, cut: false, is_beyond: false });
             }
             let log = RocksLog::open(&log_path, &cache, Tolerance::Anything)?;
             log.write(&lost.iter().filter_map(|lost| cut_mark(lost.group)).collect::<Vec<_>>())?;
@@ -60,7 +62,17 @@ pub fn recover(storage_path: &Path, apply: bool) -> Result<Recovery, Error> {
     };
     lines.extend(log.dropped_tail().iter().map(|what| format!("dropped at open: {what}")));
     let state = Arc::new(RocksState::open(&storage_path.join(STATE_FOLDER), &cache)?);
-    let mut recovery = Recovery { lines, damaged, cut: apply };
+    let mut recovery = Recovery { lines, damaged, cut: apply, is_beyond: false };
+    if log_is_lost(&log, &*state)? {
+        recovery.damaged += 1;
+        recovery.is_beyond = true;
+        recovery.lines.push(
+            "the raft log knows no replica, although the state store has checkpoints: nothing can \
+             be cut there, restore the folder from a copy"
+                .to_owned(),
+        );
+        return Ok(recovery);
+    }
     for group in log.groups()? {
         if group != GroupId::NODE {
             recovery.look(&log, &state, group)?;
@@ -93,6 +105,7 @@ impl Recovery {
             if cut.is_reset && group.partition == GroupId::META_PARTITION {
                 let what = "  the meta group cannot be cut there: restore the folder from a copy";
                 self.lines.push(what.to_owned());
+                self.is_beyond = true;
                 return Ok(());
             }
             self.lines.push(format!("  {}: {}", will_cut(self.cut), cut.lost));
@@ -109,6 +122,9 @@ impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for line in &self.lines {
             writeln!(f, "{line}")?;
+        }
+        if self.is_beyond {
+            return write!(f, "the node cannot be started from this folder");
         }
         match (self.damaged, self.cut) {
             (0, _) => write!(f, "nothing is damaged"),
@@ -223,7 +239,8 @@ impl Cut {
             },
             Damage::Mark { .. } | Damage::Checkpoint { .. } | Damage::BeginsLate { .. } => {
                 let clear = |mark| LogOp::Clear { group, mark };
-                let ops = vec![all, clear(Mark::Purged), clear(Mark::Vote)];
+                let ops = [Mark::Purged, Mark::Vote, Mark::Replica].map(clear);
+                let ops = std::iter::once(all).chain(ops).collect();
                 Self { ops, lost: format!("all of {group}"), is_reset: true }
             }
         }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::append::{Appender, AppenderParts};
 use crate::config::{Config, ConfigError};
-use crate::gate::{Gate, System};
+use crate::gate::{Gate, Measure, System};
 use crate::head::{Head, HeadError};
 use crate::meta::Meta;
 use crate::metrics::IngesterMetrics;
@@ -80,7 +80,10 @@ pub enum Error {
         what: String,
     },
     /// The log and the meta group are of different clusters.
-    #[error("the node record is of cluster {node}, the meta group is of cluster {meta}")]
+    #[error(
+        "the node record is of cluster {node}, the meta group is of cluster {meta}: the folders raft \
+         and state do not belong together; restore both from one copy, `varve recover` cannot mend it"
+    )]
     OtherCluster {
         /// By the node record.
         node: Uuid,
@@ -90,9 +93,29 @@ pub enum Error {
     /// The storage failed.
     #[error("{0}")]
     Failed(String),
+    /// What is in the folder cannot be started from.
+    #[error("cannot start from {}: {reason}", path.display())]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        reason: Box<Error>,
+    },
 }
 
 // === impl Error ===
+
+impl Error {
+    /// Names the folder whose content is at fault.
+    fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Damaged { .. } | Self::OtherCluster { .. } | Self::Failed(_) => {
+                Self::Unusable { path: path.to_owned(), reason: Box::new(self) }
+            }
+            other => other,
+        }
+    }
+}
 
 impl From<StorageError> for Error {
     fn from(error: StorageError) -> Self {
@@ -126,11 +149,24 @@ impl Ingester {
         storage_path: &Path,
         progress: Readiness,
     ) -> Result<Arc<Self>, Error> {
+        let measure = Box::new(System::new(storage_path.to_owned()));
+        Self::start_measured(config, context, (storage_path, measure), progress).await
+    }
+
+    /// As [`Ingester::start`], with figures of `measure` for memory and disk.
+    async fn start_measured(
+        config: Config,
+        context: &Context,
+        (storage_path, measure): (&Path, Box<dyn Measure>),
+        progress: Readiness,
+    ) -> Result<Arc<Self>, Error> {
         config.validate()?;
-        let opened = opening::open(&config, context, storage_path, &progress).await?;
+        let opened = opening::open(&config, context, storage_path, &progress)
+            .await
+            .map_err(|error| error.at(storage_path))?;
         let Opened { log, state, meta, partitions } = opened;
         let routes = meta.machine().routes();
-        let gate = gate(&config, storage_path);
+        let gate = gate(&config, measure);
         gate.watch(&context.tasks);
         let queue_bytes_max = usize::try_from(config.queue_bytes_max).unwrap_or(usize::MAX);
         let keep = |(id, group): (PartitionId, Arc<Group<Head>>)| {
@@ -270,12 +306,12 @@ impl IngesterClient for Ingester {
     }
 }
 
-fn gate(config: &Config, storage_path: &Path) -> Gate {
+fn gate(config: &Config, measure: Box<dyn Measure>) -> Gate {
     let limit = match config.memory_limit {
         0 => System::default_memory_limit_bytes(),
         bytes => bytes,
     };
-    Gate::new(Box::new(System::new(storage_path.to_owned())), limit)
+    Gate::new(measure, limit)
 }
 
 fn query_limits(config: &Config) -> QueryLimits {

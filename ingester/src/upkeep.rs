@@ -24,7 +24,7 @@ use crate::retention::{self, Held, RetentionLimits};
 /// Between two looks at how much was logged.
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two looks at what is past its retention.
-const RETENTION_LOOK: Duration = Duration::from_secs(60);
+const RETENTION_LOOK: Duration = Duration::from_secs(1);
 
 /// One partition, as upkeep sees it.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use super::record::{RecordError, RecordReader};
 use super::sealed::{Window, window_hour};
 use super::state::{Counters, State, StoreView};
 use super::symbols::Symbol;
+use crate::storage::keys::applied_key;
 use crate::storage::{Column, StorageError};
 
 /// Why a head cannot be read from the state store.
@@ -42,6 +43,9 @@ pub(crate) enum HeadError {
 /// Contradicts a record that was read before.
 const CONTRADICTION: RecordError = RecordError::Malformed("it contradicts another record");
 
+/// There are fewer records than others speak of.
+const MISSING: RecordError = RecordError::Malformed("some of its records are missing");
+
 type Read = Result<(), RecordError>;
 
 impl State {
@@ -52,7 +56,11 @@ impl State {
     ) -> Result<Self, HeadError> {
         let mut state = Self::default();
         let Some(counters) = store.store.get(Column::Meta, &state_key(store.stid))? else {
-            return Ok(state);
+            // Every checkpoint writes both, in one batch.
+            return match store.store.get(Column::Meta, &applied_key(store.stid))? {
+                Some(_) => Err(HeadError::Damaged { partition, what: "counters", reason: MISSING }),
+                None => Ok(state),
+            };
         };
         state.read_counters(&counters).map_err(|reason| HeadError::Damaged {
             partition,
@@ -66,14 +74,35 @@ impl State {
             ("open chunks", Column::Pages, Self::read_page),
             ("metadata", Column::Metadata, Self::read_family),
         ];
-        for (what, column, read) in parts {
+        let mut records = [0; 4];
+        for ((what, column, read), records) in parts.into_iter().zip(&mut records) {
             store
-                .read_all(column, |key, value| read(&mut state, key, value))?
+                .read_all(column, |key, value| {
+                    *records += 1;
+                    read(&mut state, key, value)
+                })?
                 .map_err(|reason| HeadError::Damaged { partition, what, reason })?;
         }
+        state.is_complete(records[2]).map_err(|what| HeadError::Damaged {
+            partition,
+            what,
+            reason: MISSING,
+        })?;
         state.index.symbols.restored();
         state.progress.checkpointed_hour = window_hour(state.counters.dropped_before_ms);
         Ok(state)
+    }
+
+    /// Whether every series has come, and each page of them with its open chunks.
+    fn is_complete(&self, pages_read: usize) -> Result<(), &'static str> {
+        let series: usize = self.pages.iter().map(|(number, page)| page.refs(number).count()).sum();
+        if series != self.counters.series as usize {
+            return Err("series");
+        }
+        if pages_read != self.pages.iter().count() {
+            return Err("open chunks");
+        }
+        Ok(())
     }
 
     fn read_counters(&mut self, record: &[u8]) -> Read {

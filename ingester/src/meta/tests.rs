@@ -58,3 +58,17 @@ fn what_is_restored_is_what_was_written() {
     assert_eq!(restored.routes().current(), meta.routes().current());
     assert_eq!(Meta::restore(2, &store).unwrap().table(), Table::default());
 }
+
+/// The golden file was made from `docs/formats` by other code, and later versions must read it.
+#[test]
+fn the_table_is_the_golden_bytes() {
+    let store = MemoryState::default();
+    let meta = Meta::restore(1, &store).unwrap();
+    apply(&meta, &bootstrap());
+    apply(&meta, &MetaCommand::RaiseGeneration { partition: PartitionId(2) });
+    let key = table_key(1);
+    let written = meta.table().encode(&key);
+    let hex: String = written.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, include_str!("golden_v1.txt").trim_end());
+    assert_eq!(Table::decode(&key, &written).unwrap(), meta.table());
+}

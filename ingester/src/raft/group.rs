@@ -9,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::Tasks;
@@ -17,7 +18,8 @@ use openraft::errors::{ClientWriteError, Fatal, InitializeError, RaftError};
 use openraft::impls::OneshotResponder;
 use openraft::raft::ClientWriteResult;
 use openraft::{Config, Raft, SnapshotPolicy};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tracing::warn;
 
 use super::codec::Applied;
 use super::log::{CacheBudget, GroupLog};
@@ -37,6 +39,8 @@ const HEARTBEAT_MS: u64 = 100;
 const ELECTION_MS: std::ops::Range<u64> = 400..600;
 /// Proposals that may wait for a group's core; the batcher keeps far fewer in flight.
 const PROPOSALS_MAX: u64 = 256;
+/// How long a stop waits for openraft's last tasks, which end a moment after it says so.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a group is opened with.
 #[derive(Debug)]
@@ -64,6 +68,8 @@ pub(crate) struct Group<M> {
     checkpoints: Arc<Checkpoints>,
     leads: Arc<AtomicBool>,
     machine: Arc<M>,
+    /// Closed once none of openraft's tasks holds the storage any more.
+    storage_use: watch::Receiver<()>,
 }
 
 /// A proposal on its way.
@@ -105,17 +111,22 @@ impl<M: Machine> Group<M> {
     /// When the log cannot be read or written.
     pub(crate) async fn start(parts: GroupParts<M>, tasks: &Tasks) -> Result<Self, GroupError> {
         let GroupParts { id, node, writer, budget, checkpoints, applied, machine } = parts;
-        let log = GroupLog::open(id, writer, budget)?;
+        let (held, storage_use) = watch::channel(());
+        let log = GroupLog::open(id, writer, budget, held.clone())?;
         let is_new = log.vote().is_none() && log.last().is_none();
-        let state =
-            StateMachine::new(Arc::clone(&machine) as Arc<_>, Arc::clone(&checkpoints), applied);
+        let state = StateMachine::new(
+            Arc::clone(&machine) as Arc<_>,
+            Arc::clone(&checkpoints),
+            applied,
+            held,
+        );
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
         let config = Arc::new(config().validate().map_err(|error| stopped(error.to_string()))?);
         let raft = Raft::new(id.replica, config, Alone, log, state)
             .await
             .map_err(|fatal| stopped(fatal.to_string()))?;
-        let group =
-            Self { id, raft, checkpoints, leads: Arc::new(AtomicBool::new(false)), machine };
+        let leads = Arc::new(AtomicBool::new(false));
+        let group = Self { id, raft, checkpoints, leads, machine, storage_use };
         if is_new {
             group.initialize(node).await?;
         } else {
@@ -212,8 +223,9 @@ impl<M: Machine> Group<M> {
         self.propose(command).await?.reply(self.id).await
     }
 
-    /// Writes and flushes a checkpoint of everything that is applied now, after which openraft
-    /// purges the log behind it.
+    /// Writes and flushes a checkpoint of everything that is applied now, and waits until openraft
+    /// has purged the log behind it. The purge is not synced on its own account: a crash may undo
+    /// it, and the next checkpoint purges again.
     ///
     /// # Errors
     /// When it did not reach the disk; the group has stopped then.
@@ -227,8 +239,27 @@ impl<M: Machine> Group<M> {
             end.map_err(|_| self.stopped(&Fatal::Stopped))?.1.clone()?;
             // One that was under way already may have begun before the last entries were applied.
             let covered = self.checkpoints.latest().and_then(|meta| meta.last_log_id);
-            if covered.map(|covered| covered.index) >= applied {
-                return Ok(());
+            let covered = covered.map(|covered| covered.index);
+            if covered >= applied {
+                return self.wait_until_purged(covered).await;
+            }
+        }
+    }
+
+    async fn wait_until_purged(&self, upto: Option<u64>) -> Result<(), GroupError> {
+        let mut metrics = self.raft.metrics();
+        loop {
+            {
+                let now = metrics.borrow_watched();
+                if let Err(fatal) = &now.running_state {
+                    return Err(self.stopped(fatal));
+                }
+                if now.purged.map(|purged| purged.index) >= upto {
+                    return Ok(());
+                }
+            }
+            if metrics.changed().await.is_err() {
+                return Err(self.stopped(&Fatal::Stopped));
             }
         }
     }
@@ -238,11 +269,16 @@ impl<M: Machine> Group<M> {
         self.raft.metrics().borrow_watched().last_applied.map(|applied| applied.index)
     }
 
-    /// Stops the group; what it acknowledged is on disk.
+    /// Stops the group; what it acknowledged is on disk, and nothing of it holds the storage.
     pub(crate) async fn stop(&self) {
         self.leads.store(false, Ordering::Release);
         // The only error is that the core's task has ended already.
         self.raft.shutdown().await.ok();
+        let mut storage_use = self.storage_use.clone();
+        let released = async { while storage_use.changed().await.is_ok() {} };
+        if tokio::time::timeout(RELEASE_TIMEOUT, released).await.is_err() {
+            warn!(group = %self.id, "the group has stopped, but something still holds its storage");
+        }
     }
 
     fn stopped(&self, fatal: &Fatal<TypeConfig>) -> GroupError {

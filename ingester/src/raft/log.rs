@@ -18,13 +18,14 @@ use futures::Stream;
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::codec;
 use super::types::{Entry, LogId, Payload, TypeConfig, Vote};
 use crate::log_writer::{Done, LogWriter};
 use crate::storage::StorageError;
 use crate::storage::keys::mark_key;
-use crate::storage::log::{GroupId, LogOp, LogRecord, Mark};
+use crate::storage::log::{GroupId, LogOp, LogRecord, LogStore, Mark};
 
 /// What the caches of all groups of a node keep of durable entries.
 const CACHE_BYTES: usize = 8 << 20;
@@ -49,6 +50,8 @@ struct Shared {
     writer: LogWriter,
     budget: Arc<CacheBudget>,
     inner: Mutex<Inner>,
+    /// Tells whoever stops the group that this is gone.
+    _held: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +59,9 @@ struct Inner {
     vote: Option<Vote>,
     committed: Option<LogId>,
     purged: Option<LogId>,
+    /// The index of the first entry. A log that was never purged begins where its first append
+    /// began, which openraft puts at 0; every entry from here to `last` has to be there.
+    first: u64,
     last: Option<LogId>,
     /// The newest entries, contiguous up to `last`.
     cache: VecDeque<Cached>,
@@ -76,7 +82,7 @@ struct Cached {
 // === impl GroupLog ===
 
 impl GroupLog {
-    /// The log of `group` as the writer's store has it.
+    /// The log of `group` as the writer's store has it; `held` is dropped with the last clone.
     ///
     /// # Errors
     /// When a mark or the last entry cannot be read.
@@ -84,6 +90,7 @@ impl GroupLog {
         group: GroupId,
         writer: LogWriter,
         budget: Arc<CacheBudget>,
+        held: watch::Sender<()>,
     ) -> Result<Self, StorageError> {
         let store = Arc::clone(writer.store());
         let vote = store.mark(group, Mark::Vote)?;
@@ -96,6 +103,10 @@ impl GroupLog {
             .map(|value| codec::decode_log_id(&mark_key(group, Mark::Purged), &value))
             .transpose()
             .map_err(|error| damaged(format!("the purge mark of {group}"), &error))?;
+        let first = match purged {
+            Some(purged) => purged.index + 1,
+            None => first_index(&*store, group)?.unwrap_or(0),
+        };
         let mut last = purged;
         if let Some(index) = store.last_index(group)?
             && purged.is_none_or(|purged| index > purged.index)
@@ -107,8 +118,8 @@ impl GroupLog {
             })?;
             last = Some(found?.log_id);
         }
-        let inner = Inner { vote, purged, last, ..Inner::default() };
-        let shared = Shared { group, writer, budget, inner: Mutex::new(inner) };
+        let inner = Inner { vote, purged, first, last, ..Inner::default() };
+        let shared = Shared { group, writer, budget, inner: Mutex::new(inner), _held: held };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -149,7 +160,7 @@ impl GroupLog {
     /// What of `range` has to come from the store, and what the cache has.
     fn split(&self, range: Range<u64>) -> (Range<u64>, Vec<Entry>) {
         let inner = self.shared.inner.lock();
-        let start = range.start.max(inner.purged.map_or(0, |purged| purged.index + 1));
+        let start = range.start.max(inner.first);
         let end = range.end.min(inner.last.map_or(0, |last| last.index + 1));
         if start >= end {
             return (0..0, Vec::new());
@@ -291,6 +302,9 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let from = last.map_or(0, |last| last.index + 1);
         {
             let mut inner = self.shared.inner.lock();
+            if inner.last.is_none_or(|last| last.index < from) {
+                return Ok(());
+            }
             inner.truncate(from, &self.shared.budget);
             inner.last = last.max(inner.purged);
         }
@@ -306,6 +320,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             }
             inner.forget_before(upto.index + 1, &self.shared.budget);
             inner.purged = Some(upto);
+            inner.first = upto.index + 1;
             inner.last = inner.last.max(Some(upto));
         }
         let value = codec::encode_log_id(&mark_key(group, Mark::Purged), &upto);
@@ -326,6 +341,9 @@ impl Inner {
         for entry in entries {
             let bytes = entry_bytes(&entry);
             budget.0.fetch_add(bytes, Ordering::Relaxed);
+            if self.last.is_none() {
+                self.first = entry.log_id.index;
+            }
             self.last = Some(entry.log_id);
             self.cache.push_back(Cached { entry, append: self.appends, bytes });
         }
@@ -391,6 +409,16 @@ fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {
         Bound::Unbounded => u64::MAX,
     };
     start..end
+}
+
+/// The index of the first stored entry.
+fn first_index(store: &dyn LogStore, group: GroupId) -> Result<Option<u64>, StorageError> {
+    let mut first = None;
+    store.read(group, 0..u64::MAX, &mut |index, _| {
+        first = Some(index);
+        ControlFlow::Break(())
+    })?;
+    Ok(first)
 }
 
 fn decode(group: GroupId, index: u64, value: &[u8]) -> Result<Entry, StorageError> {

@@ -47,6 +47,8 @@ pub(crate) struct SnapshotBuilder {
     pub(super) machine: Arc<dyn AnyMachine>,
     pub(super) applied: Applied,
     pub(super) written: Result<Checkpointed, StorageError>,
+    /// Tells whoever stops the group that this is gone.
+    pub(super) held: watch::Sender<()>,
 }
 
 // === impl Checkpoints ===
@@ -164,9 +166,11 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     ) -> io::Result<Snapshot<LeaderId, u64, Member, SnapshotView>> {
         let (checkpoints, machine) = (Arc::clone(&self.checkpoints), Arc::clone(&self.machine));
         let (applied, written) = (self.applied.clone(), self.written.clone());
+        let held = self.held.clone();
         let finish = move || {
             let outcome = Self::finish(&checkpoints, &*machine, &applied, written);
             checkpoints.end(&outcome);
+            drop((checkpoints, machine, held));
             outcome
         };
         let meta = tokio::task::spawn_blocking(finish).await?.map_err(io::Error::other)?;

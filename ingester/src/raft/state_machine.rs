@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{Stream, TryStreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::{OptionalSend, Snapshot};
+use tokio::sync::watch;
 
 use super::codec::{self, Applied};
 use super::snapshot::{Checkpoints, SnapshotBuilder, SnapshotView};
@@ -35,6 +36,8 @@ pub(crate) struct StateMachine {
     machine: Arc<dyn AnyMachine>,
     checkpoints: Arc<Checkpoints>,
     applied: Applied,
+    /// Tells whoever stops the group that this is gone.
+    held: watch::Sender<()>,
 }
 
 // === impl AnyMachine ===
@@ -61,13 +64,14 @@ impl<M: Machine> AnyMachine for M {
 
 impl StateMachine {
     /// The state of `machine`, which was restored from the last of `checkpoints`, covering
-    /// `applied`.
+    /// `applied`. `held` is dropped with it and with the checkpoints that it still makes.
     pub(crate) fn new(
         machine: Arc<dyn AnyMachine>,
         checkpoints: Arc<Checkpoints>,
         applied: Applied,
+        held: watch::Sender<()>,
     ) -> Self {
-        Self { machine, checkpoints, applied }
+        Self { machine, checkpoints, applied, held }
     }
 
     /// Writes a checkpoint as of the last applied entry; it is durable once it is flushed.
@@ -130,6 +134,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             machine: Arc::clone(&self.machine),
             applied: self.applied.clone(),
             written: written.unwrap_or(Err(StorageError::Closed)),
+            held: self.held.clone(),
         }
     }
 

@@ -47,10 +47,12 @@ struct Rocks;
 fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>) -> (GroupLog, StateMachine) {
     let fatal = Box::new(|failure: &StorageError| panic!("{failure}"));
     let metrics = LogMetrics::unregistered();
+    let (held, _) = tokio::sync::watch::channel(());
     let writer = LogWriter::start(log, &Tasks::new(), metrics, fatal).unwrap();
-    let log = GroupLog::open(GROUP, writer, Arc::new(CacheBudget::default())).unwrap();
+    let log =
+        GroupLog::open(GROUP, writer, Arc::new(CacheBudget::default()), held.clone()).unwrap();
     let (checkpoints, applied) = Checkpoints::open(state, 1).unwrap();
-    (log, StateMachine::new(Arc::new(Blank), checkpoints, applied))
+    (log, StateMachine::new(Arc::new(Blank), checkpoints, applied, held))
 }
 
 impl StoreBuilder<TypeConfig, GroupLog, StateMachine> for Memory {

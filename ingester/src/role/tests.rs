@@ -4,6 +4,7 @@ use cluster::{FrameBuilder, FrameRef};
 use model::clock::ManualClock;
 
 use super::*;
+use crate::gate::Disk;
 use crate::storage::rocks::{BlockCache, RocksLog, Tolerance};
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -17,12 +18,26 @@ struct Running {
 async fn try_start(folder: &Path) -> Result<Running, Error> {
     let context = Context::new(Arc::new(ManualClock::new(NOW_MS)));
     let config = Config::default();
-    let ingester = Ingester::start(config, &context, folder, Readiness::new()).await?;
-    Ok(Running { ingester, context })
+    match Ingester::start(config, &context, folder, Readiness::new()).await {
+        Ok(ingester) => Ok(Running { ingester, context }),
+        Err(error) => {
+            context.tasks.drain(DEADLINE).await.unwrap();
+            Err(error)
+        }
+    }
 }
 
 impl Running {
     async fn append(&self, partition: u32, series: u32, timestamp_ms: i64) -> AppendAck {
+        self.try_append(partition, series, timestamp_ms).await.unwrap()
+    }
+
+    async fn try_append(
+        &self,
+        partition: u32,
+        series: u32,
+        timestamp_ms: i64,
+    ) -> Result<AppendAck, Failure> {
         let mut builder = FrameBuilder::default();
         builder.start(&TenantId::anonymous());
         let name = format!("metric_{series}");
@@ -30,7 +45,7 @@ impl Running {
         builder.push(FrameRef::New(new), timestamp_ms, 1.5);
         let routes = self.ingester.routes().current();
         let generation = routes.partitions[partition as usize].generation;
-        self.ingester.append(PartitionId(partition), generation, builder.finish()).await.unwrap()
+        self.ingester.append(PartitionId(partition), generation, builder.finish()).await
     }
 
     fn digests(&self) -> Vec<u64> {
@@ -133,6 +148,82 @@ async fn a_log_that_is_damaged_in_the_middle_is_cut_there_and_says_what_is_gone(
     node.drain().await;
     let healthy = crate::recover(folder.path(), false).unwrap().to_string();
     assert!(healthy.ends_with("nothing is damaged"), "{healthy}");
+}
+
+/// A volume and a process whose figures the test sets.
+#[derive(Debug, Clone)]
+struct Figures(Arc<parking_lot::Mutex<(u64, u64)>>);
+
+impl Measure for Figures {
+    fn disk(&self) -> Option<Disk> {
+        Some(Disk { free_bytes: self.0.lock().0, total_bytes: 100 << 30 })
+    }
+
+    fn memory_bytes(&self) -> Option<u64> {
+        Some(self.0.lock().1)
+    }
+}
+
+/// Appends until the answer is `wanted`, the id of a refusal or nothing; the gate looks by itself.
+async fn append_until(node: &Running, wanted: Option<&str>) {
+    let answered = async {
+        loop {
+            let answer = node.try_append(2, 7, NOW_MS).await.map_err(|failure| {
+                assert_eq!(failure.kind, FailureKind::Unavailable, "{failure}");
+                failure.id
+            });
+            if answer.err() == wanted {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, answered).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_of_disk_or_memory_a_node_refuses_writes_reads_on_and_recovers_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = Context::new(Arc::new(ManualClock::new(NOW_MS)));
+    let figures = Figures(Arc::new(parking_lot::Mutex::new((50 << 30, 1 << 20))));
+    let config = Config { memory_limit: 2 << 20, ..Config::default() };
+    let storage: (&Path, Box<dyn Measure>) = (folder.path(), Box::new(figures.clone()));
+    let started = Ingester::start_measured(config, &context, storage, Readiness::new()).await;
+    let node = Running { ingester: started.unwrap(), context };
+    append_until(&node, None).await;
+    for (shortage, refusal) in [
+        ((1 << 30, 1 << 20), "err-varve-disk-full"),
+        ((50 << 30, 3 << 20), "err-varve-memory-full"),
+    ] {
+        *figures.0.lock() = shortage;
+        append_until(&node, Some(refusal)).await;
+        let applied = node.ingester.partitions[2].group.applied_index();
+        node.try_append(2, 8, NOW_MS).await.unwrap_err();
+        assert_eq!(node.ingester.partitions[2].group.applied_index(), applied, "{refusal}");
+        let request = SeriesRequest {
+            tenant: TenantId::anonymous(),
+            matcher_sets: Vec::new(),
+            range: model::TimeRange::ALL,
+            limit: 0,
+        };
+        assert_eq!(node.ingester.series(request).await.unwrap().len(), 1, "reads go on");
+        node.ingester.partitions[2].group.checkpoint().await.unwrap();
+        *figures.0.lock() = (50 << 30, 1 << 20);
+        append_until(&node, None).await;
+    }
+    node.drain().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_below_what_the_process_uses_refuses_every_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = Context::new(Arc::new(ManualClock::new(NOW_MS)));
+    let config = Config { memory_limit: 1 << 20, ..Config::default() };
+    let started = Ingester::start(config, &context, folder.path(), Readiness::new()).await;
+    let node = Running { ingester: started.unwrap(), context };
+    let refused = node.try_append(2, 7, NOW_MS).await.unwrap_err();
+    assert_eq!(refused.id, "err-varve-memory-full", "the gate closes before the first write");
+    node.drain().await;
 }
 
 fn flip_byte_of_wal(folder: &Path) {

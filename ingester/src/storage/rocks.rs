@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, Error,
-    LogLevel, Options,
+    ErrorKind, LogLevel, Options,
 };
 
 use super::StorageError;
@@ -101,6 +101,12 @@ fn open_error(path: &Path, error: &Error) -> StorageError {
 }
 
 fn io_error(operation: &'static str, database: &DB, error: &Error) -> StorageError {
+    if error.kind() == ErrorKind::Corruption {
+        return StorageError::Damaged {
+            what: database.path().display().to_string(),
+            reason: format!("{operation} found: {error}"),
+        };
+    }
     StorageError::Io { operation, path: database.path().to_owned(), reason: error.to_string() }
 }
 

@@ -73,6 +73,33 @@ fn golden_bytes_are_read() {
 }
 
 #[test]
+fn a_missing_record_of_series_is_noticed() {
+    let rig = example();
+    for column in [Column::Symbols, Column::Series, Column::Pages] {
+        let (from, to) = (STID.to_be_bytes(), (STID + 1).to_be_bytes());
+        let mut records = Vec::new();
+        rig.store
+            .scan(column, &from, &to, &mut |key, value| {
+                records.push((key.to_vec(), value.to_vec()));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(!records.is_empty());
+        for (key, value) in records {
+            let store: Arc<dyn StateStore> = Arc::<MemoryState>::clone(&rig.store);
+            let mut batch = store.batch();
+            batch.delete(column, &key);
+            store.write(batch).unwrap();
+            let restored = Head::restore(PartitionId(3), STID, Arc::clone(&store));
+            assert!(restored.is_err(), "{column:?} {key:?}");
+            let mut batch = store.batch();
+            batch.put(column, &key, &value);
+            store.write(batch).unwrap();
+        }
+    }
+}
+
+#[test]
 fn every_flipped_byte_of_a_checkpoint_is_noticed() {
     let rig = example();
     for (name, column) in COLUMNS.into_iter().filter(|(name, _)| *name != "chunks") {

@@ -81,3 +81,33 @@ fn entries_are_a_disk_contract() {
     let newer = [&[2_u8][..], &value[1..]].concat();
     assert_eq!(decode_entry(GROUP, 3, &newer), Err(CodecError::Version(2)));
 }
+
+/// Each record of the golden file, as this code writes it.
+fn golden_records() -> Vec<(&'static str, Vec<u8>)> {
+    let entry = |payload| stored(&Entry { log_id: log_id(1, 2, 3), payload });
+    let key = |mark| mark_key(GROUP, mark);
+    let vote = Vote { leader_id: LeaderId { term: 3, node_id: 5 }, committed: true };
+    let applied = Applied {
+        log_id: Some(log_id(1, 2, 3)),
+        membership: StoredMembership::new(Some(log_id(1, 2, 0)), membership(&[2, 7])),
+    };
+    vec![
+        ("blank", entry(Payload::Blank)),
+        ("command", entry(Payload::Normal(Command(Bytes::from_static(b"xyz"))))),
+        ("membership", entry(Payload::Membership(membership(&[2, 7])))),
+        ("vote", encode_vote(&key(Mark::Vote), &vote)),
+        ("purged", encode_log_id(&key(Mark::Purged), &log_id(1, 2, 3))),
+        ("replica", encode_number(&key(Mark::Replica), 9)),
+        ("applied", encode_applied(&keys::applied_key(9), &applied)),
+    ]
+}
+
+/// The golden file was made from `docs/formats` by other code, and later versions must read it.
+#[test]
+fn records_are_the_golden_bytes() {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let lines = golden_records().into_iter().map(|(name, bytes)| format!("{name} {}", hex(&bytes)));
+    let written: Vec<String> = lines.collect();
+    let golden: Vec<&str> = include_str!("golden_v1.txt").lines().collect();
+    assert_eq!(written, golden);
+}
