@@ -1,6 +1,8 @@
 //! Reads a request's body: not more than is allowed, not longer than is allowed, and not more of all
 //! requests together than fits in memory.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -93,10 +95,7 @@ async fn collect(
 ) -> Result<(), Failure> {
     let mut chunks = request.into_body().into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| {
-            let text = format!("request body ended early: {error}");
-            Failure::new(FailureKind::Canceled, "err-varve-body-cut", text)
-        })?;
+        let chunk = chunk.map_err(|error| broken(&error))?;
         if out.len() + chunk.len() > limits.bytes_max {
             return Err(too_large(limits));
         }
@@ -104,6 +103,21 @@ async fn collect(
         out.extend_from_slice(&chunk);
     }
     Ok(())
+}
+
+/// A sender that went away hears nothing, one that wrote chunks which are none does.
+fn broken(error: &axum::Error) -> Failure {
+    let (mut cause, mut kind) = (Some(error as &(dyn Error + 'static)), None);
+    while let (Some(error), None) = (cause, kind) {
+        kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        cause = error.source();
+    }
+    if let Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) = kind {
+        let text = format!("request body is malformed: {error}");
+        return Failure::new(FailureKind::Invalid, "err-varve-body-malformed", text);
+    }
+    let text = format!("request body ended early: {error}");
+    Failure::new(FailureKind::Canceled, "err-varve-body-cut", text)
 }
 
 fn too_large(limits: BodyLimits) -> Failure {
