@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
+use model::time::format_duration;
 use serde::Deserialize;
+
+/// Written as a duration; every other setting is a number.
+const RETENTION_TIME: &str = "storage.retention.time";
+
+/// Longer than anybody keeps raw samples, and far from where times overflow.
+const RETENTION_MS_MAX: u64 = 100 * 365 * 24 * 3_600_000;
 
 const MIB: u64 = 1 << 20;
 
@@ -68,12 +75,12 @@ pub struct Config {
 pub struct ConfigError {
     /// The flag.
     pub flag: &'static str,
-    /// What was given.
-    pub value: u64,
+    /// What was given, as the flag is written.
+    pub value: String,
     /// The least that is allowed.
-    pub min: u64,
+    pub min: String,
     /// The most that is allowed.
-    pub max: u64,
+    pub max: String,
 }
 
 // === impl Config ===
@@ -95,9 +102,14 @@ impl Config {
             ("ingester.query-bytes-max", self.query_bytes_max, MIB, 1 << 40),
             ("ingester.query-timeout-ms", self.query_timeout_ms, 1, 3_600_000),
             // Below the window for late samples nothing could be kept at all.
-            ("storage.retention.time", retention_ms, 2 * 3_600_000, 1 << 50),
+            (RETENTION_TIME, retention_ms, 2 * 3_600_000, RETENTION_MS_MAX),
         ] {
             if !(min..=max).contains(&value) {
+                let written = |value: u64| match i64::try_from(value) {
+                    Ok(ms) if flag == RETENTION_TIME => format_duration(ms),
+                    _ => value.to_string(),
+                };
+                let (value, min, max) = (written(value), written(min), written(max));
                 return Err(ConfigError { flag, value, min, max });
             }
         }
@@ -159,7 +171,7 @@ mod tests {
         let flags = Flags::parse_from(["varve", "--storage.retention.time=1h"]);
         assert_eq!(
             flags.config.validate().unwrap_err().to_string(),
-            "--storage.retention.time is 3600000, it must be between 7200000 and 1125899906842624"
+            "--storage.retention.time is 1h, it must be between 2h and 100y"
         );
     }
 }
