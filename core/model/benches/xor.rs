@@ -34,7 +34,11 @@ fn xor(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("xor/{kind}"));
         group.throughput(Throughput::Elements(SAMPLES_MAX as u64));
         group.bench_function("append", |b| {
-            b.iter_batched_ref(|| samples.clone(), |s| chunk_of(black_box(s)), BatchSize::SmallInput);
+            b.iter_batched_ref(
+                || samples.clone(),
+                |s| chunk_of(black_box(s)),
+                BatchSize::SmallInput,
+            );
         });
         let mut bytes = Vec::new();
         chunk_of(samples).write_to(&mut bytes);
