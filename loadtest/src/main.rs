@@ -175,7 +175,7 @@ fn kill(args: &KillArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 fn print_verdict(verdict: &Verdict, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     writeln!(
         out,
-        "{} requests; {} samples acked, {} found, {} of them without an ack",
+        "{} requests; of the acked samples a query can show {}; {} found, {} of them without an ack",
         verdict.requests, verdict.acked, verdict.found, verdict.found_unacked
     )?;
     for (violation, count) in &verdict.violations {
