@@ -13,6 +13,7 @@ pub(crate) mod text;
 use axum::body::Body;
 use bytes::Bytes;
 use model::{Failure, Labels};
+use promql::grid::Grid;
 use promql::tile::is_absent;
 
 use crate::value::{Row, Rows, Value};
@@ -30,9 +31,18 @@ const HEAD: &str = r#"{"status":"success","data":"#;
 struct Chunks {
     rows: Rows,
     key: &'static str,
+    stamps: Stamps,
     next: usize,
     tail: Vec<u8>,
     has_ended: bool,
+}
+
+/// The instants of a grid as they stand before each value, `,[1435781430.781,`: written once for
+/// all series.
+#[derive(Debug, Default)]
+struct Stamps {
+    texts: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 /// The body of the answer `value`, with what the user is warned of.
@@ -58,7 +68,8 @@ pub(crate) fn value_body(value: Value, warnings: &[&str]) -> Result<Body, Failur
     };
     let mut tail = b"]}".to_vec();
     put_end(&mut tail, warnings);
-    let mut chunks = Chunks { rows, key, next: 0, tail, has_ended: false };
+    let stamps = rows.grid().map_or_else(Stamps::default, |grid| Stamps::of(&grid));
+    let mut chunks = Chunks { rows, key, stamps, next: 0, tail, has_ended: false };
     let mut first = Vec::with_capacity(1024);
     for part in [HEAD, r#"{"resultType":""#, kind, r#"","result":["#] {
         first.extend_from_slice(part.as_bytes());
@@ -144,24 +155,46 @@ fn put_point(out: &mut Vec<u8>, at_ms: i64, value: f64) {
     out.push(b']');
 }
 
-fn put_points(out: &mut Vec<u8>, row: &Row<'_>) {
-    let mut written = 0;
-    let mut put = |at_ms, value| {
-        put_comma(out, written);
-        put_point(out, at_ms, value);
-        written += 1;
-    };
+fn put_points(out: &mut Vec<u8>, row: &Row<'_>, stamps: &Stamps) {
     match row {
         Row::Samples(timestamps_ms, values) => {
-            for (at_ms, value) in timestamps_ms.iter().zip(*values) {
-                put(*at_ms, *value);
+            for (i, (at_ms, value)) in timestamps_ms.iter().zip(*values).enumerate() {
+                put_comma(out, i);
+                put_point(out, *at_ms, *value);
             }
         }
-        Row::Cells(grid, cells) => {
-            for (step, cell) in cells.iter().enumerate().filter(|(_, cell)| !is_absent(**cell)) {
-                put(grid.at(step), *cell);
+        Row::Cells(cells) => {
+            let mut is_first = true;
+            for (stamp, cell) in stamps.iter().zip(*cells) {
+                if is_absent(*cell) {
+                    continue;
+                }
+                out.extend_from_slice(&stamp[usize::from(is_first)..]);
+                put_float(out, *cell);
+                out.push(b']');
+                is_first = false;
             }
         }
+    }
+}
+
+// === impl Stamps ===
+
+impl Stamps {
+    fn of(grid: &Grid) -> Self {
+        let mut stamps = Self::default();
+        for step in 0..grid.steps {
+            stamps.texts.extend_from_slice(b",[");
+            put_timestamp(&mut stamps.texts, grid.at(step));
+            stamps.texts.push(b',');
+            stamps.ends.push(stamps.texts.len());
+        }
+        stamps
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| &self.texts[std::mem::replace(&mut start, *end)..*end])
     }
 }
 
@@ -181,7 +214,7 @@ impl Chunks {
             out.extend_from_slice(br#",""#);
             out.extend_from_slice(self.key.as_bytes());
             out.extend_from_slice(if is_list { br#"":["# } else { br#"":"# });
-            put_points(out, &self.rows.row(self.next)?);
+            put_points(out, &self.rows.row(self.next)?, &self.stamps);
             out.extend_from_slice(if is_list { b"]}" } else { b"}" });
             self.next += 1;
         }

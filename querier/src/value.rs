@@ -67,8 +67,8 @@ struct Place {
 /// One row.
 #[derive(Debug)]
 pub(crate) enum Row<'a> {
-    /// A value, or none, at each instant of a grid.
-    Cells(Grid, &'a [f64]),
+    /// A value, or none, at each instant of the grid.
+    Cells(&'a [f64]),
     /// Samples with times of their own.
     Samples(&'a [TimestampMs], &'a [f64]),
 }
@@ -139,6 +139,14 @@ impl Rows {
         self.places.len()
     }
 
+    /// The instants of the rows, unless each has its own.
+    pub(crate) const fn grid(&self) -> Option<Grid> {
+        match self.kind {
+            RowKind::Cells(grid) => Some(grid),
+            RowKind::Samples => None,
+        }
+    }
+
     /// The labels of row `i`.
     pub(crate) fn labels(&self, i: usize) -> &Labels {
         &self.roster.series[self.places[i].series as usize]
@@ -151,7 +159,7 @@ impl Rows {
         match self.kind {
             RowKind::Cells(grid) => {
                 let view = TileView::new(tile, grid.steps).map_err(|error| error.failure)?;
-                Ok(Row::Cells(grid, view.row(row)))
+                Ok(Row::Cells(view.row(row)))
             }
             RowKind::Samples => {
                 let view = SamplesView::new(tile).map_err(|error| error.failure)?;

@@ -136,6 +136,7 @@ mod tests {
             (123_456_789.0, "123456789"),
             (9_007_199_254_740_993.0, "9007199254740992"),
             (1e16, "10000000000000000"),
+            (680_984_950_358_633.25, "680984950358633.2"),
             (12_345_678_901_234_567_890.0, "12345678901234567000"),
             (1.5e20, "150000000000000000000"),
             (1e20, "100000000000000000000"),
@@ -185,8 +186,8 @@ mod tests {
                 prop_assert_eq!(text.parse::<f64>().unwrap().to_bits(), bits);
                 let is_plain = value == 0.0 || (1e-6..1e21).contains(&value.abs());
                 prop_assert_eq!(!text.contains('e'), is_plain);
-                let plain = format!("{value}");
-                prop_assert!(!is_plain || text == plain);
+                // Rust and Go choose differently between two texts that are equally short and close.
+                prop_assert!(!is_plain || text.len() == format!("{value}").len());
             }
         }
 

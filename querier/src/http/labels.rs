@@ -1,5 +1,6 @@
 //! `/api/v1/series`, `/api/v1/labels` and `/api/v1/label/{name}/values`.
 
+use std::convert::identity;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -49,7 +50,8 @@ async fn list_series(door: &Door, request: Request) -> Result<Body, Failure> {
     if form.all("match[]").next().is_none() {
         return Err(bad_data("no match[] parameter provided"));
     }
-    let scope = Scope::read(&form, tenant)?;
+    let blame = |failure: Failure| bad_parameter("match[]", failure.message);
+    let scope = Scope::read(&form, tenant, blame)?;
     let mut series = door.client.series(scope.request).await?;
     let warnings = truncate(&mut series, scope.limit);
     Ok(Body::from(series_body(&series, warnings)))
@@ -57,14 +59,14 @@ async fn list_series(door: &Door, request: Request) -> Result<Body, Failure> {
 
 async fn list_names(door: &Door, request: Request) -> Result<Body, Failure> {
     let tenant = door.tenant(request.headers())?;
-    let scope = Scope::read(&Form::read(request).await?, tenant)?;
+    let scope = Scope::read(&Form::read(request).await?, tenant, identity)?;
     let names = door.client.label_names(scope.request).await?;
     Ok(list(names, scope.limit))
 }
 
 async fn list_values(door: &Door, name: &str, request: Request) -> Result<Body, Failure> {
     let tenant = door.tenant(request.headers())?;
-    let scope = Scope::read(&Form::read(request).await?, tenant)?;
+    let scope = Scope::read(&Form::read(request).await?, tenant, identity)?;
     let values = door.client.label_values(name, scope.request).await?;
     Ok(list(values, scope.limit))
 }
@@ -77,11 +79,18 @@ fn list(mut texts: Vec<String>, limit: usize) -> Body {
 // === impl Scope ===
 
 impl Scope {
-    fn read(form: &Form, tenant: TenantId) -> Result<Self, Failure> {
+    /// Reads what all three have in common; of a wrong selector, only `/api/v1/series` says in
+    /// which parameter it stood.
+    fn read(
+        form: &Form,
+        tenant: TenantId,
+        blame: impl Fn(Failure) -> Failure,
+    ) -> Result<Self, Failure> {
         let limit = limit_of(form)?;
         let start_ms = time_or(form, "start", TimeRange::ALL.start_ms)?;
         let end_ms = time_or(form, "end", TimeRange::ALL.end_ms)?;
-        let matcher_sets = form.all("match[]").map(matchers).collect::<Result<_, Failure>>()?;
+        let matcher_sets = form.all("match[]").map(|text| matchers(text).map_err(&blame));
+        let matcher_sets = matcher_sets.collect::<Result<_, Failure>>()?;
         let range = TimeRange::new(start_ms, end_ms);
         let request = SeriesRequest { tenant, matcher_sets, range, limit: one_more(limit) };
         Ok(Self { request, limit })
@@ -89,10 +98,9 @@ impl Scope {
 }
 
 fn matchers(text: &str) -> Result<Vec<Matcher>, Failure> {
-    let matchers = parse_selector(text).map_err(|error| bad_parameter("match[]", error))?;
+    let matchers = parse_selector(text).map_err(|error| bad_data(error.to_string()))?;
     if selects_all(&matchers) {
-        let why = "match[] must contain at least one non-empty matcher";
-        return Err(bad_parameter("match[]", why));
+        return Err(bad_data("match[] must contain at least one non-empty matcher"));
     }
     Ok(matchers)
 }

@@ -69,6 +69,39 @@ async fn instant_queries() {
     .await;
 }
 
+/// Texts as a running Prometheus gives them.
+#[tokio::test]
+async fn texts_of_a_running_prometheus() {
+    for (query, text) in [
+        ("1+", "1:3: parse error: unexpected end of input"),
+        ("foo{", "1:5: parse error: unexpected end of input inside braces"),
+        (
+            "rate(foo)",
+            "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector",
+        ),
+        ("nosuch(foo)", "1:1: parse error: unknown function with name \"nosuch\""),
+        (
+            "foo + \"a\"",
+            "1:7: parse error: binary expression must contain only scalar and instant vector types",
+        ),
+        ("1 == 2", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
+        (
+            "foo and 1",
+            "1:1: parse error: set operator \"and\" not allowed in binary scalar expression",
+        ),
+        (
+            "-foo[5m]",
+            "1:1: parse error: unary expression only allowed on expressions of type scalar or instant vector, got \"range vector\"",
+        ),
+        ("((1)", "1:5: parse error: unclosed left parenthesis"),
+        ("1))", "1:3: parse error: unexpected right parenthesis ')'"),
+    ] {
+        let got = failure(QUERY, &[("query", query)]).await;
+        let text = format!("invalid parameter \"query\": {text}");
+        assert_eq!(got, (400, BAD.to_owned(), text), "{query}");
+    }
+}
+
 #[tokio::test]
 async fn parameters() {
     check(&[
@@ -228,7 +261,21 @@ async fn labels() {
             &[("match[]", "up[1m]")],
             400,
             BAD,
-            "invalid parameter \"match[]\": 1:3: parse error: unexpected \"[\"",
+            "1:3: parse error: unexpected \"[\"",
+        ),
+        (
+            "/api/v1/label/code/values",
+            &[("match[]", "{}")],
+            400,
+            BAD,
+            "match[] must contain at least one non-empty matcher",
+        ),
+        (
+            "/api/v1/series",
+            &[("match[]", "sum(up)")],
+            400,
+            BAD,
+            "invalid parameter \"match[]\": 1:4: parse error: unexpected \"(\"",
         ),
         (
             "/api/v1/labels",
