@@ -18,6 +18,7 @@
 
 mod checkpoint;
 mod command;
+#[cfg(test)]
 mod digest;
 mod dirty;
 mod drop;
@@ -40,12 +41,11 @@ use std::sync::Arc;
 use model::{Labels, PartitionId, SeriesRef, TimestampMs};
 use parking_lot::{RwLock, RwLockReadGuard};
 
-pub(crate) use command::{Command, CommandError, encode_frames, encode_retention};
-pub(crate) use index::{Index, NameId, PairId, TenantNumber};
+pub(crate) use command::{encode_frames, encode_retention};
+pub(crate) use index::{NameId, PairId, TenantNumber};
 pub(crate) use metadata::merge as merge_metadata;
 pub(crate) use ooo::LateSample;
 pub(crate) use outcome::{AppliedFrame, Rejection};
-pub(crate) use page::Pages;
 pub(crate) use restore::HeadError;
 pub(crate) use sealed::{ChunkKey, ChunkKind, SealedChunk, WINDOW_HOURS, window_hour};
 pub(crate) use state::{State, StoreView};
@@ -130,11 +130,13 @@ impl Head {
     }
 
     /// Bytes on the heap, roughly; walks everything.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.read().heap_bytes()
     }
 
     /// A hash of the logical state: equal on every replica that has applied the same commands.
+    #[cfg(test)]
     pub(crate) fn digest(&self) -> u64 {
         self.read().digest()
     }

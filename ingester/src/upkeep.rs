@@ -25,6 +25,9 @@ use crate::retention::{self, Held, RetentionLimits};
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two looks at what is past its retention.
 const RETENTION_LOOK: Duration = Duration::from_secs(1);
+/// What is past its retention goes after this long even if no time passes in the samples: after a
+/// start, or when a drop failed.
+const RETENTION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One partition, as upkeep sees it.
 #[derive(Debug, Clone)]
@@ -113,9 +116,17 @@ impl Checkpointing {
 
 impl Retention {
     async fn run(self) {
+        let mut last = None;
+        let mut due = Instant::now() + RETENTION_PATIENCE;
         loop {
             tokio::time::sleep(RETENTION_LOOK).await;
-            let Some(before_ms) = self.cut() else { continue };
+            let cut = self.cut();
+            let has_moved = last.is_some() && cut != last;
+            last = cut;
+            let Some(before_ms) = cut.filter(|_| has_moved || Instant::now() >= due) else {
+                continue;
+            };
+            due = Instant::now() + RETENTION_PATIENCE;
             for kept in &self.partitions {
                 self.drop_before(kept, before_ms).await;
             }

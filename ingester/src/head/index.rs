@@ -161,6 +161,7 @@ impl Index {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         let lists: usize = self.pairs.iter().map(|pair| pair.postings.heap_bytes()).sum();
         let names: usize = self.names.iter().map(|name| name.pairs.capacity() * 4).sum();

@@ -114,11 +114,13 @@ impl Metadata {
     }
 
     /// All families, in order.
+    #[cfg(test)]
     pub(super) const fn families(&self) -> &BTreeMap<FamilyKey, Family> {
         &self.families
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let texts = |(key, family): (&FamilyKey, &Family)| {
             key.1.len() + family.help.len() + family.unit.len() + 96

@@ -32,6 +32,7 @@ impl LateSamples {
     }
 
     /// Whether no series has any.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.buffers.is_empty()
     }
@@ -102,6 +103,7 @@ impl LateSamples {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         self.buffers.values().map(|late| 64 + late.capacity() * size_of::<LateSample>()).sum()
     }

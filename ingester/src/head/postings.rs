@@ -67,6 +67,7 @@ impl Postings {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         self.distances.as_ref().map_or(0, |distances| 24 + distances.capacity())
     }

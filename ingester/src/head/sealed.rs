@@ -255,6 +255,7 @@ impl SealedChunks {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let map_bytes = |map: &ChunkMap| map.values().map(|value| value.len() + 64).sum::<usize>();
         map_bytes(&self.pending) + self.spilling.iter().map(|map| map_bytes(map)).sum::<usize>()

@@ -157,6 +157,7 @@ impl State {
     }
 
     /// Bytes on the heap, roughly.
+    #[cfg(test)]
     pub(crate) fn heap_bytes(&self) -> usize {
         self.index.heap_bytes()
             + self.pages.heap_bytes()

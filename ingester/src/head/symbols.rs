@@ -92,6 +92,7 @@ impl Symbols {
     }
 
     /// The number of strings.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_text.len()
     }
@@ -125,6 +126,7 @@ impl Symbols {
     }
 
     /// Bytes on the heap.
+    #[cfg(test)]
     pub(super) fn heap_bytes(&self) -> usize {
         let texts: usize =
             self.entries.iter().flat_map(|entry| &entry.text).map(|text| text.len()).sum();

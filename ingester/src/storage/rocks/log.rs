@@ -19,9 +19,11 @@ use super::{BlockCache, column, column_options, database_options, io_error, open
 
 const ENTRIES: &str = "log";
 const MARKS: &str = "marks";
+/// What WALs hold beyond this is flushed, and they are deleted.
+const WAL_BYTES_MAX: u64 = 32 << 20;
 /// Most entries are purged a minute after they were written; files may pile up until then, because
 /// merging them sooner would only copy what is about to be deleted.
-const LEVEL0_FILES_MERGE: i32 = 12;
+const LEVEL0_FILES_MERGE: i32 = 6;
 /// Beyond this many files writes are slowed down.
 const LEVEL0_FILES_SLOW: i32 = 40;
 /// Beyond this many files writes wait.
@@ -202,6 +204,8 @@ fn prepared(cache: &BlockCache, tolerance: Tolerance) -> (Options, Vec<ColumnFam
     options.set_track_and_verify_wals_in_manifest(tolerance == Tolerance::TornTail);
     // The order of writes is that of one writer; there is nothing to gain from concurrency.
     options.set_allow_concurrent_memtable_write(false);
+    // A WAL goes once every column that it speaks of is flushed; marks alone would keep it for long.
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
     let columns = [ENTRIES, MARKS].map(|name| {
         let mut options = column_options(cache, DBCompressionType::None);
         options.set_level_zero_file_num_compaction_trigger(LEVEL0_FILES_MERGE);
