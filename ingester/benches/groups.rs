@@ -2,7 +2,7 @@
 //!
 //! Prints CPU and wall time per entry for 4 and 16 groups, at a load that is paced and at one that
 //! is not, the cost of standing idle, of asking whether a read may be answered, and of a replay.
-//! The figures are in `docs/decisions/0001-one-voter-groups.md`.
+//! The decision that they bear on: `docs/decisions/0001-one-voter-groups.md`.
 
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 

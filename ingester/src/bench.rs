@@ -104,8 +104,8 @@ impl Groups {
     /// Has every group propose `payload` every `pace`, or as fast as it commits if that is slower.
     pub async fn load(&self, payload: &Bytes, pace: Duration, run: Duration) -> Load {
         let end = Instant::now() + run;
-        let drive = |group| drive(group, payload, pace, end);
-        let loads = futures::future::join_all(self.groups.iter().map(drive)).await;
+        let drives = self.groups.iter().map(|group| drive(group, payload, pace, end));
+        let loads = futures::future::join_all(drives).await;
         loads.into_iter().fold(Load::default(), |sum, load| Load {
             entries: sum.entries + load.entries,
             waited: sum.waited + load.waited,

@@ -26,6 +26,8 @@ const FLEET: u32 = 1_000;
 /// Every how many days an instance is replaced.
 const LIFE_DAYS: i64 = 10;
 const PARTITIONS: u32 = 4;
+/// The fleet and a tenth of it for each kept day, of which the first and the last are cut.
+const ALIVE_MAX: usize = FLEET as usize * (10 + KEPT_DAYS as usize + 2) / 10;
 
 /// What one partition's sender knows.
 struct Sender {
@@ -168,18 +170,25 @@ async fn eight_weeks_of_churn_leave_memory_and_disk_flat() {
     }
     println!("peaks of each week: {weeks:?}");
     let (early, late) = (weeks[2].max(weeks[3]), weeks[6].max(weeks[7]));
-    for (name, early, late) in [
-        ("memory", early.memory, late.memory),
-        ("the log", early.log, late.log),
-        ("the state", early.state, late.state),
+    // Growth would show as × 2. Files come and go with compactions, hence their greater tolerance.
+    for (name, early, late, ratio_max) in [
+        ("memory", early.memory, late.memory, 1.15),
+        ("the log", early.log, late.log, 1.4),
+        ("the state", early.state, late.state, 1.4),
     ] {
         let ratio = late as f64 / early as f64;
         println!("{name}: {early} bytes in weeks 3 and 4, {late} in weeks 7 and 8: × {ratio:.3}");
-        assert!(ratio < 1.15, "{name} grows: {weeks:?}");
+        assert!(ratio < ratio_max, "{name} grows: {weeks:?}");
     }
     // Of the instances of eight weeks only those of the last one and of what is kept are left.
+    // Retention looks once a second, in which days have passed here.
+    let caught_up = async {
+        while living_series(&node).await > ALIVE_MAX {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), caught_up).await.unwrap();
     let alive = living_series(&node).await;
-    assert!(alive < FLEET as usize * 5 / 2, "{alive} series");
     node.drain().await.unwrap();
     drop(node);
     context.tasks.drain(Duration::from_secs(30)).await.unwrap();
