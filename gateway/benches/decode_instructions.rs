@@ -19,8 +19,8 @@ use gateway::bench::Stages;
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 /// A gateway that has seen the request before, and the request.
-fn warm() -> (Stages, Vec<u8>) {
-    let requests = fleet::scrape(1_700_000_000_000);
+fn warm(timestamp_ms: i64) -> (Stages, Vec<u8>) {
+    let requests = fleet::scrape(timestamp_ms);
     let body = request::body(requests.first().expect("a scrape has requests"));
     let mut stages = Stages::new(4);
     for _ in 0..2 {
@@ -32,19 +32,19 @@ fn warm() -> (Stages, Vec<u8>) {
 }
 
 #[library_benchmark]
-#[bench::known(warm())]
+#[bench::known(args = (1_700_000_000_000), setup = warm)]
 fn decompress((mut stages, body): (Stages, Vec<u8>)) -> usize {
     stages.decompress(black_box(&body))
 }
 
 #[library_benchmark]
-#[bench::known(warm())]
+#[bench::known(args = (1_700_000_000_000), setup = warm)]
 fn walk_and_hash((mut stages, _): (Stages, Vec<u8>)) -> usize {
     black_box(stages.walk())
 }
 
 #[library_benchmark]
-#[bench::known(warm())]
+#[bench::known(args = (1_700_000_000_000), setup = warm)]
 fn walk_probe_and_scatter((mut stages, _): (Stages, Vec<u8>)) -> u64 {
     black_box(stages.scatter())
 }
