@@ -99,7 +99,7 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
         /// Why.
-        reason: Box<Error>,
+        reason: Box<Self>,
     },
 }
 
@@ -190,7 +190,6 @@ impl Ingester {
     }
 
     /// What the ingester itself answers over HTTP.
-    #[must_use]
     pub fn router(self: &Arc<Self>) -> Router {
         crate::http::router(self)
     }

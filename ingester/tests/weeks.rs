@@ -4,6 +4,7 @@
 //! is driven. Every day a tenth of the fleet is replaced, as deployments do.
 
 #![expect(clippy::print_stdout, reason = "the figures of each day belong into the test's output")]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,13 +22,13 @@ const START_MS: TimestampMs = 1_699_920_000_000;
 const HOUR_MS: i64 = 3_600_000;
 const SCRAPE_MS: i64 = 300_000;
 const DAYS: i64 = 56;
-const KEPT_DAYS: u64 = 7;
+const KEPT_DAYS: u32 = 7;
 const FLEET: u32 = 1_000;
 /// Every how many days an instance is replaced.
 const LIFE_DAYS: i64 = 10;
 const PARTITIONS: u32 = 4;
 /// The fleet and a tenth of it for each kept day, of which the first and the last are cut.
-const ALIVE_MAX: usize = FLEET as usize * (10 + KEPT_DAYS as usize + 2) / 10;
+const ALIVE_MAX: usize = (FLEET * (10 + KEPT_DAYS + 2) / 10) as usize;
 
 /// What one partition's sender knows.
 struct Sender {
@@ -60,8 +61,9 @@ impl Sender {
         let mut builder = FrameBuilder::default();
         builder.start(&TenantId::anonymous());
         let mut refs = Vec::with_capacity(self.known.len());
-        let mut new = Vec::new();
-        for (instance, (generation, series)) in (0_i64..).zip(&mut self.known) {
+        let mut new: Vec<usize> = Vec::new();
+        for (place, (instance, (generation, series))) in (0_i64..).zip(&mut self.known).enumerate()
+        {
             let now = (day + instance).div_euclid(LIFE_DAYS);
             if *generation != now {
                 (*generation, *series) = (now, None);
@@ -70,7 +72,7 @@ impl Sender {
                 || {
                     let host = format!("host-{}-{instance}-{now}", self.partition.0);
                     let labels = [("__name__", "requests_total"), ("instance", &*host)];
-                    new.push(instance as usize);
+                    new.push(place);
                     FrameRef::New(builder.add_series(Labels::from_pairs(labels).encoded()))
                 },
                 FrameRef::Known,
@@ -91,8 +93,8 @@ impl Sender {
             }
         };
         assert_eq!(u64::from(ack.accepted), refs.len() as u64 * (HOUR_MS / SCRAPE_MS) as u64);
-        for (instance, series) in new.into_iter().zip(ack.new_refs) {
-            self.known[instance].1 = Some(series);
+        for (place, series) in new.into_iter().zip(ack.new_refs) {
+            self.known[place].1 = Some(series);
         }
     }
 }
@@ -133,7 +135,7 @@ async fn start(folder: &Path, clock: &Arc<ManualClock>) -> (Context, Arc<Ingeste
     let config = Config {
         partitions: PARTITIONS,
         checkpoint_log_bytes: 1 << 20,
-        retention_time: Duration::from_secs(KEPT_DAYS * 24 * 3_600),
+        retention_time: Duration::from_hours(24) * KEPT_DAYS,
         ..Config::default()
     };
     let node = Ingester::start(config, &context, folder, Readiness::new()).await.unwrap();
@@ -156,16 +158,18 @@ async fn eight_weeks_of_churn_leave_memory_and_disk_flat() {
     let clock = Arc::new(ManualClock::new(START_MS));
     let (context, node) = start(folder.path(), &clock).await;
     let mut senders: Vec<Sender> = (0..PARTITIONS).map(Sender::new).collect();
-    let mut weeks = vec![Held::default(); (DAYS / 7) as usize];
+    let mut weeks: Vec<Held> = Vec::new();
     for hour in 0..DAYS * 24 {
         let from_ms = START_MS + hour * HOUR_MS;
         clock.set(from_ms + HOUR_MS);
         join_all(senders.iter_mut().map(|sender| sender.send(&node, from_ms))).await;
         let held = Held::now(folder.path());
-        let week = &mut weeks[(hour / 24 / 7) as usize];
-        *week = week.max(held);
         if hour % (7 * 24) == 0 {
+            weeks.push(Held::default());
             println!("day {}: {held:?}, {} series", hour / 24, living_series(&node).await);
+        }
+        if let Some(week) = weeks.last_mut() {
+            *week = week.max(held);
         }
     }
     println!("peaks of each week: {weeks:?}");

@@ -6,6 +6,10 @@ use crate::build::{self, Cargo, succeed};
 use crate::machine::{self, BUILD, TESTS};
 use crate::{suite, tidy};
 
+/// Everything that is compiled: tests and benches, and with the features (each is called `bench`) what
+/// only benches see.
+const LINTED: [&str; 4] = ["--release", "--workspace", "--all-targets", "--all-features"];
+
 /// Runs every check, also after one has failed, and names those that did.
 ///
 /// # Errors
@@ -21,8 +25,7 @@ pub(crate) fn verify(cargo: &Cargo) -> Result<()> {
     };
     check("fmt", cargo.run(["fmt", "--all", "--", "--check"]));
     check("tidy", tidy::run(&build::root()));
-    let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    check("clippy", cargo.run(clippy));
+    check("clippy", cargo.run([&["clippy"], &LINTED[..], &["--", "-D", "warnings"]].concat()));
     check("doc", doc(cargo));
     check("test", suite::run(cargo));
     if failed.is_empty() {
@@ -43,8 +46,7 @@ fn doc(cargo: &Cargo) -> Result<()> {
 /// When a tool fails.
 pub(crate) fn fix(cargo: &Cargo) -> Result<()> {
     machine::provide(&[BUILD])?;
-    let clippy = ["clippy", "--fix", "--release", "--workspace", "--all-targets", "--allow-dirty"];
-    cargo.run(clippy)?;
+    cargo.run([&["clippy", "--fix", "--allow-dirty"], &LINTED[..]].concat())?;
     cargo.run(["fmt", "--all"])?;
     let reference = ["test", "--release", "--workspace", "--test", "reference"];
     succeed(cargo.command(reference).env("UPDATE_EXPECT", "1"))

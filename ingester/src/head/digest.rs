@@ -38,10 +38,8 @@ impl State {
                 hash.update(&(open.samples() as u64).to_le_bytes());
                 hash.update(open.body());
                 for (name, value) in self.index.texts(page.pairs(at)) {
-                    for text in [name, value] {
-                        hash.update(&(text.len() as u64).to_le_bytes());
-                        hash.update(text.as_bytes());
-                    }
+                    put_text(&mut hash, name);
+                    put_text(&mut hash, value);
                 }
                 for (t, bits) in self.late.of(series) {
                     hash.update(&t.to_le_bytes());
@@ -59,4 +57,9 @@ impl State {
         }
         hash.digest()
     }
+}
+
+fn put_text(hash: &mut Xxh3Default, text: &str) {
+    hash.update(&(text.len() as u64).to_le_bytes());
+    hash.update(text.as_bytes());
 }

@@ -351,6 +351,7 @@ fn next_id(len: usize) -> PairId {
 fn mix(a: u32, b: u32) -> u64 {
     let key = u64::from(a) << 32 | u64::from(b);
     let wide = u128::from(key ^ 0x9e37_79b9_7f4a_7c15) * 0xd6e8_feb8_6659_fd93_u128;
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
     let [low, high] = [wide as u64, (wide >> 64) as u64];
     low ^ high
 }

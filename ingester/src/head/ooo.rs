@@ -31,12 +31,6 @@ impl LateSamples {
         self.buffers.get(&series).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether no series has any.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.buffers.is_empty()
-    }
-
     /// Late samples of the series `from..to`, ascending by ref.
     pub(crate) fn range(
         &self,

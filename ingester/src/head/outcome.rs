@@ -1,7 +1,9 @@
 //! What became of the samples of an applied frame, on the way to the sender's acknowledgement.
 
-use cluster::{AppendAck, RejectReason};
+use cluster::{AppendAck, FrameRef, RejectReason};
 use model::{Labels, SeriesRef, TimestampMs};
+
+use super::series::NO_SERIES;
 
 /// The outcome of one frame, decided in apply and so the same on every replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,8 +44,34 @@ pub(super) enum Outcome {
 // === impl AppliedFrame ===
 
 impl AppliedFrame {
-    /// Counts one refused sample.
-    pub(super) fn reject(&mut self, rejection: Rejection) {
+    /// The series that a sample of the frame belongs to.
+    #[inline]
+    pub(super) fn series(&self, series: FrameRef) -> SeriesRef {
+        match series {
+            FrameRef::Known(series) => series,
+            FrameRef::New(new) => self.new_refs.get(new as usize).copied().unwrap_or(NO_SERIES),
+        }
+    }
+
+    /// Counts the frame's sample at `sample`.
+    #[inline]
+    pub(super) fn count(
+        &mut self,
+        outcome: Outcome,
+        sample: u32,
+        series: SeriesRef,
+        timestamp_ms: TimestampMs,
+    ) {
+        match outcome {
+            Outcome::Accepted => self.accepted += 1,
+            Outcome::Duplicate => self.duplicates += 1,
+            Outcome::Rejected(reason) => {
+                self.reject(Rejection { reason, sample, series, timestamp_ms });
+            }
+        }
+    }
+
+    fn reject(&mut self, rejection: Rejection) {
         self.first_rejection.get_or_insert(rejection);
         match self.rejected.iter_mut().find(|(reason, _)| *reason == rejection.reason) {
             Some((_, count)) => *count += 1,

@@ -191,8 +191,8 @@ pub(super) fn put_uvarint(out: &mut Vec<u8>, mut rest: u64) {
 #[inline]
 pub(super) fn take_uvarint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
-    for (i, byte) in bytes.iter().take(10).enumerate() {
-        value |= u64::from(byte & 0x7f).checked_shl(i as u32 * 7).unwrap_or_default();
+    for (shift, (i, byte)) in (0..70).step_by(7).zip(bytes.iter().enumerate()) {
+        value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or_default();
         if *byte < 0x80 {
             return Some((value, &bytes[i + 1..]));
         }

@@ -11,9 +11,8 @@ use model::chunk::XorChunk;
 use model::chunk::xor::SAMPLES_MAX;
 use model::{SeriesRef, TimestampMs};
 
-use super::outcome::{AppliedFrame, Outcome, Rejection};
+use super::outcome::{AppliedFrame, Outcome};
 use super::sealed::{ChunkKey, ChunkKind, SealedChunk, SealedChunks, window_hour, window_start_ms};
-use super::series::NO_SERIES;
 use super::state::{State, StoreView};
 use crate::storage::Column;
 
@@ -48,19 +47,9 @@ impl State {
                 let block = left.min(BLOCK);
                 self.touch(refs.clone().take(block));
                 for (raw, value) in refs.by_ref().zip(values.by_ref()).take(block) {
-                    let series = match FrameRef::decode(raw) {
-                        FrameRef::Known(series) => series,
-                        FrameRef::New(new) => {
-                            applied.new_refs.get(new as usize).copied().unwrap_or(NO_SERIES)
-                        }
-                    };
-                    match self.append_one(run, series.0, value, store) {
-                        Outcome::Accepted => applied.accepted += 1,
-                        Outcome::Duplicate => applied.duplicates += 1,
-                        Outcome::Rejected(reason) => {
-                            applied.reject(Rejection { reason, sample, series, timestamp_ms });
-                        }
-                    }
+                    let series = applied.series(FrameRef::decode(raw));
+                    let outcome = self.append_one(run, series.0, value, store);
+                    applied.count(outcome, sample, series, timestamp_ms);
                     sample += 1;
                 }
                 left -= block;

@@ -91,12 +91,6 @@ impl Symbols {
         self.entries[symbol.0 as usize].text.as_deref().unwrap_or_default()
     }
 
-    /// The number of strings.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_text.len()
-    }
-
     /// The used ids of one page with their strings, ascending.
     pub(super) fn page(&self, page: u32) -> impl Iterator<Item = (u32, &str)> {
         Dirty::ids(page, self.entries.len())

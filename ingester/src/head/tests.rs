@@ -79,7 +79,7 @@ impl Rig {
                     new.push(labels.clone());
                     new.len() - 1
                 });
-                FrameRef::New(at as u32)
+                FrameRef::New(u32::try_from(at).unwrap())
             });
             builder.push(series, *t, f64::from_bits(*bits));
         }

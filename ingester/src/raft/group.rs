@@ -173,15 +173,8 @@ impl<M: Machine> Group<M> {
         let stopping = tasks.stopping();
         tasks.spawn("raft-leadership", async move {
             let follow = async {
-                loop {
-                    if !server.borrow_watched().state.is_leader() {
-                        leads.store(false, Ordering::Release);
-                    }
-                    if server.changed().await.is_err() {
-                        leads.store(false, Ordering::Release);
-                        return;
-                    }
-                }
+                while server.borrow_watched().state.is_leader() && server.changed().await.is_ok() {}
+                leads.store(false, Ordering::Release);
             };
             futures::future::select(std::pin::pin!(follow), std::pin::pin!(stopping)).await;
         });

@@ -152,7 +152,7 @@ fn a_scrape_is_seen_whole_or_not_at_all() {
         let writer = scope.spawn(move || {
             for tick in 0..400_i64 {
                 let t = BASE_MS + tick * 15_000;
-                let sample = |labels: &Labels| (labels.clone(), t, tick as u64);
+                let sample = |labels: &Labels| (labels.clone(), t, tick.cast_unsigned());
                 rig.write_known(&series.iter().map(sample).collect::<Vec<_>>());
                 if tick % 50 == 49 {
                     rig.checkpoint();

@@ -105,14 +105,17 @@ fn write(rig: &mut Rig, naive: &mut Naive, samples: &[Write], known: bool) {
     let applied = if known { rig.write_known(samples) } else { rig.write(samples) };
     let is_gone = known_ref.is_some_and(|series| !naive.refs.contains(&series));
     if is_gone {
-        let refused = vec![(RejectReason::UnknownRef, samples.len() as u32)];
+        let refused = vec![(RejectReason::UnknownRef, u32::try_from(samples.len()).unwrap())];
         assert_eq!(applied.rejected, refused);
         rig.refs.remove(&samples[0].0);
         return;
     }
     naive.refs.extend(applied.new_refs.iter().copied());
     let outcomes: Vec<Outcome> = samples.iter().map(|sample| naive.write(sample)).collect();
-    let count = |wanted| outcomes.iter().filter(|outcome| **outcome == wanted).count() as u32;
+    let count = |wanted| {
+        let same = outcomes.iter().filter(|outcome| **outcome == wanted);
+        u32::try_from(same.count()).unwrap()
+    };
     assert_eq!(applied.accepted, count(Outcome::Accepted));
     assert_eq!(applied.duplicates, count(Outcome::Duplicate));
     for reason in [RejectReason::TooOld, RejectReason::DuplicateTimestamp] {
@@ -124,8 +127,9 @@ fn write(rig: &mut Rig, naive: &mut Naive, samples: &[Write], known: bool) {
 fn run(rig: &mut Rig, naive: &mut Naive, step: &Step) {
     match step {
         Step::Run { series: i, minute, samples, known } => {
-            let sample =
-                |minute: i64| (series(*i), BASE_MS + minute * MINUTE_MS, minute as u64 * 7);
+            let sample = |minute: i64| {
+                (series(*i), BASE_MS + minute * MINUTE_MS, minute.cast_unsigned() * 7)
+            };
             let samples: Vec<Write> = (*minute..*minute + samples).map(sample).collect();
             write(rig, naive, &samples, *known);
         }
@@ -162,7 +166,7 @@ proptest! {
             run(&mut rig, &mut naive, step);
             prop_assert_eq!(&rig.read(&[], TimeRange::ALL), &naive.samples);
         }
-        prop_assert_eq!(rig.head.stats().series as usize, naive.refs.len());
+        prop_assert_eq!(rig.head.stats().series, naive.refs.len() as u64);
     }
 
     #[test]

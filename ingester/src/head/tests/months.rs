@@ -27,7 +27,7 @@ fn thirty_days_of_churn_leave_memory_and_disk_flat() {
         let samples: Vec<Write> =
             (0..LIVE).map(|i| (instance(i, day), t, (tick as f64 + i as f64).to_bits())).collect();
         let applied = rig.write_known(&samples);
-        assert_eq!(applied.accepted, LIVE as u32);
+        assert_eq!(i64::from(applied.accepted), LIVE);
         if tick % 12 == 11 {
             rig.apply(encode_retention(t - KEPT_DAYS * DAY_MS));
             rig.checkpoint();

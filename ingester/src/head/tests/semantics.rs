@@ -45,7 +45,7 @@ fn each_kind_of_sample_has_its_fate() {
 #[test]
 fn late_samples_meet_sealed_ones() {
     let mut rig = Rig::new();
-    let sample = |second: i64| (up(), BASE_MS + second * 1000, second as u64);
+    let sample = |second: i64| (up(), BASE_MS + second * 1000, second.cast_unsigned());
     for second in (0..1000).step_by(2) {
         rig.write_known(&[sample(second)]);
     }

@@ -30,7 +30,7 @@ fn an_undamaged_log_drops_nothing() {
     let cache = BlockCache::new();
     drop(RocksLog::open(folder.path(), &cache, Tolerance::TornTail).unwrap());
     let log = RocksLog::open(folder.path(), &cache, Tolerance::TornTail).unwrap();
-    assert_eq!(log.dropped_tail(), [String::new(); 0]);
+    assert!(log.dropped_tail().is_empty());
     assert_eq!(log.groups().unwrap(), []);
 }
 
