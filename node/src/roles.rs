@@ -126,6 +126,10 @@ impl Node {
         let is_tenanted = config.tenancy_enabled;
         let gateway_config = gateway::Config { tenancy_enabled: is_tenanted, ..config.gateway };
         let querier_config = querier::Config { tenancy_enabled: is_tenanted, ..config.querier };
+        // A wrong flag costs no start of a store; each role checks its own once more.
+        gateway_config.validate().map_err(gateway::Error::from)?;
+        querier_config.validate().map_err(querier::Error::from)?;
+        config.ingester.validate().map_err(ingester::Error::from)?;
         if let Some(path) = config_file {
             for warning in chassis::config::ConfigFile::load(&path)?.warnings() {
                 tracing::warn!(file = %path.display(), "{warning}");

@@ -74,3 +74,15 @@ fn a_target_that_needs_other_nodes_is_refused() {
         assert!(exit.log.contains("cluster"), "{}", exit.log);
     }
 }
+
+#[test]
+fn a_setting_out_of_its_range_is_refused_before_anything_is_opened() {
+    let folder = tempfile::tempdir().expect("there is room");
+    for flag in ["gateway.request-bytes-max", "query.max-samples", "ingester.write-timeout-ms"] {
+        let mut node = Varve::new(folder.path());
+        let exit = node.start_in_vain(&[&format!("--{flag}=0")]);
+        assert_eq!(exit.status.code(), Some(1), "{}", exit.log);
+        assert!(exit.log.contains(flag), "{}", exit.log);
+        assert!(!node.data.exists(), "{flag} is checked before the folder is made");
+    }
+}
