@@ -5,7 +5,7 @@
 //!  StateStore  checkpoints and sealed chunks; no log of its own: the Raft log is its log
 //! ```
 //!
-//! Each has a RocksDB implementation ([`rocks`]) and one in memory ([`memory`]) that forgets on
+//! Each has a RocksDB implementation ([`rocks`]) and one in memory (`memory`, for tests) that forgets on
 //! `crash()` whatever was not synced. Keys are laid out in [`keys`]; nothing else builds one.
 //!
 //! Invariant: a write to the state store becomes durable only together with every write before it,

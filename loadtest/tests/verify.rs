@@ -62,7 +62,8 @@ fn blast(url: &str, ledger: &Path) -> Blast {
         },
         ticks: TICKS,
         pace: Pace {
-            connections: 2,
+            // One, so that it is always the same request that comes first.
+            connections: 1,
             rate: None,
             compression: Compression::Patched,
             resend_percent: 10,

@@ -156,3 +156,6 @@ impl BatchOps for RocksBatch {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
