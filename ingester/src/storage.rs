@@ -130,10 +130,12 @@ pub(crate) trait StateStore: Debug + Send + Sync + 'static {
         visit: &mut Visitor<'_>,
     ) -> Result<(), StorageError>;
 
-    /// Deletes the keys of `from..to`, and gives whole files of them back to the file system.
+    /// Deletes the keys of `from..to`, and gives whole files of them back to the file system. For
+    /// that it may flush, as no file may go before what was written earlier is durable. Nobody else
+    /// writes into the range meanwhile.
     ///
     /// # Errors
-    /// As [`StateStore::write`].
+    /// As [`StateStore::write`] and [`StateStore::flush`].
     fn delete_range(&self, column: Column, from: &[u8], to: &[u8]) -> Result<(), StorageError>;
 
     /// Bytes that the column takes on disk, roughly.

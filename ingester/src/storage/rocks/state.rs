@@ -14,6 +14,9 @@ use super::{
     BlockCache, WRITE_BUFFER_BYTES, column, column_options, database_options, io_error, open,
 };
 
+/// Longer than what any key adds to the limit of a range that it lies in.
+const KEY_TAIL_BYTES: usize = 32;
+
 /// Columns in a database without a WAL.
 #[derive(Debug)]
 pub(crate) struct RocksState {
@@ -113,13 +116,18 @@ impl StateStore for RocksState {
 
     fn delete_range(&self, name: Column, from: &[u8], to: &[u8]) -> Result<(), StorageError> {
         let handle = column(&self.database, name.name());
-        // Whole files first: they are unlinked without being read. The tombstone covers the rest.
-        self.database
-            .delete_file_in_range_cf(handle, from, to)
-            .map_err(|error| io_error("a delete", &self.database, &error))?;
         let mut batch = WriteBatch::default();
         batch.delete_range_cf(handle, from, to);
-        self.write_batch(batch)
+        self.write_batch(batch)?;
+        let Some(last) = last_before(to).filter(|last| from <= last.as_slice()) else {
+            return Ok(());
+        };
+        // Files are unlinked at once and for good, so what was written before comes to the disk
+        // first; and the tombstone with it, which hides what older files hold of the range.
+        self.flush()?;
+        self.database
+            .delete_file_in_range_cf(handle, from, &last)
+            .map_err(|error| io_error("a delete", &self.database, &error))
     }
 
     fn size_bytes(&self, name: Column) -> u64 {
@@ -129,6 +137,20 @@ impl StateStore for RocksState {
         };
         property(rocksdb::properties::TOTAL_SST_FILES_SIZE)
     }
+}
+
+/// A limit for unlinking files, close before `to`, because RocksDB unlinks a file that *ends* in the
+/// limit as well. `None` if nothing is before `to`.
+fn last_before(to: &[u8]) -> Option<Vec<u8>> {
+    let (last, rest) = to.split_last()?;
+    let mut key = rest.to_vec();
+    // Right before a final zero is the key without it. Otherwise no key is the last before `to`; a
+    // file that ends between this one and `to` stays, under the tombstone.
+    if let Some(last) = last.checked_sub(1) {
+        key.push(last);
+        key.extend([u8::MAX; KEY_TAIL_BYTES]);
+    }
+    Some(key)
 }
 
 // === impl RocksBatch ===
