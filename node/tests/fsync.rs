@@ -18,12 +18,11 @@ const DELAY: Duration = Duration::from_millis(300);
 
 /// Compiles the shim; a C compiler is there, since RocksDB needs one.
 fn shim(folder: &Path) -> PathBuf {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shim/slow_fdatasync.c");
     let library = folder.join("slow_fdatasync.so");
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
         .arg(&library)
-        .arg(source)
+        .arg("tests/shim/slow_fdatasync.c")
         .arg("-ldl")
         .status()
         .expect("cc is installed (apt-get install gcc)");

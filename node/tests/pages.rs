@@ -159,7 +159,7 @@ fn without_remark(step: Step) -> Step {
 }
 
 fn pages() -> BTreeMap<PathBuf, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new("..");
     let operations = fs::read_dir(root.join("docs/operations")).expect("the folder is there");
     let pages = operations.map(|entry| entry.expect("the folder is readable").path());
     let pages = pages.chain([root.join("README.md"), root.join("loadtest/README.md")]);

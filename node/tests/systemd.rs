@@ -10,8 +10,8 @@ const EXPOSURE_MAX: u32 = 15;
 
 /// The unit with the program that was just built, since the real one is not installed here.
 fn unit(dir: &Path) -> PathBuf {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd/varve.service");
-    let text = std::fs::read_to_string(source).expect("the unit file is there");
+    let text =
+        std::fs::read_to_string("../deploy/systemd/varve.service").expect("the unit file is there");
     let installed = "ExecStart=/usr/bin/varve ";
     assert!(text.contains(installed), "the unit starts the installed program");
     let path = dir.join("varve.service");
