@@ -221,8 +221,9 @@ fn a_run_in_which_nothing_was_acked_proves_nothing() {
 
 #[test]
 fn the_command_says_what_it_found_and_fails() {
+    let program = std::env::var_os("CARGO_BIN_EXE_varve-loadtest").expect("cargo says where it is");
     let check = |bench: &Bench| {
-        let command = Command::new(env!("CARGO_BIN_EXE_varve-loadtest"))
+        let command = Command::new(&program)
             .args(["verify", "--url", &bench.liar.url, "--ledger"])
             .arg(&bench.ledger)
             .output()

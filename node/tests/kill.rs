@@ -3,7 +3,6 @@
 //! By hand, with other moments: `varve-loadtest kill --varve … --folder … --kills 10 --seed …`.
 
 use std::io::stderr;
-use std::path::PathBuf;
 
 use loadtest::kill::KillArgs;
 
@@ -16,7 +15,7 @@ const ACKED_MIN: u64 = 500_000;
 fn every_acked_sample_survives_being_killed() {
     let folder = tempfile::tempdir().expect("there is room");
     let args = KillArgs {
-        varve: PathBuf::from(env!("CARGO_BIN_EXE_varve")),
+        varve: std::env::var_os("CARGO_BIN_EXE_varve").expect("cargo says where it is").into(),
         folder: folder.path().to_owned(),
         kills: KILLS,
         hosts: 5,

@@ -66,7 +66,8 @@ impl Reader {
     }
 
     fn shell(&self, command: &str) -> Command {
-        let programs = Path::new(env!("CARGO_BIN_EXE_varve")).parent().expect("it is in a folder");
+        let varve = std::env::var_os("CARGO_BIN_EXE_varve").expect("cargo says where it is");
+        let programs = Path::new(&varve).parent().expect("it is in a folder");
         let path = format!("{}:/usr/local/bin:/usr/bin:/bin", programs.display());
         let mut shell = Command::new("bash");
         shell

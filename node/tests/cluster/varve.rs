@@ -114,7 +114,8 @@ impl Varve {
         assert!(self.child.is_none(), "it runs already");
         self.starts += 1;
         let log = File::create(self.log_path()).expect("the folder is writable");
-        let child = Command::new(env!("CARGO_BIN_EXE_varve"))
+        let program = std::env::var_os("CARGO_BIN_EXE_varve").expect("cargo says where it is");
+        let child = Command::new(program)
             .arg("run")
             .arg(format!("--storage.path={}", self.data.display()))
             .arg(format!("--web.listen-address={}", self.address))

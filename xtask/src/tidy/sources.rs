@@ -26,6 +26,10 @@ const BANNED_ENDS: &[&str] = &[
 
 const NAMING: &[&str] = &["struct ", "enum ", "trait ", "type "];
 
+/// Paths of the checkout that cargo tells at run time too. Checkouts share what is built, so a
+/// program that was compiled with one may belong to another checkout, or to one that is gone.
+const COMPILED_PATHS: &[&str] = &["CARGO_BIN_EXE_", "CARGO_MANIFEST_DIR"];
+
 /// What may stand before `fn`.
 const QUALIFIERS: &[&str] = &["pub", "const", "async", "unsafe", "extern"];
 
@@ -54,6 +58,14 @@ fn check_source(file: &TextFile, breaches: &mut Vec<String>) {
         ));
     }
     for (number, line) in text.lines().enumerate() {
+        let compiled = |name: &&&str| line.contains(&["env!(\"", name].concat());
+        if let Some(name) = COMPILED_PATHS.iter().find(compiled) {
+            let number = number + 1;
+            breaches.push(format!(
+                "{path}:{number}: {name} is compiled in, and checkouts share what is built; ask \
+                 std::env::var_os"
+            ));
+        }
         let Some(name) = declared(line) else { continue };
         if let Some(end) = BANNED_ENDS.iter().find(|end| name.ends_with(**end)) {
             let number = number + 1;
@@ -196,6 +208,16 @@ mod tests {
         assert!(breaches[0].starts_with("a.rs:2: QueryManager ends in Manager; "), "{breaches:?}");
         assert!(breaches[1].starts_with("a.rs:3: Info ends in Info; "), "{breaches:?}");
         assert_eq!(breaches.len(), 2);
+    }
+
+    #[test]
+    fn a_path_is_not_compiled_in() {
+        let text = ["//! A.\nlet program = env!", "(\"CARGO_BIN_EXE_varve\");"].concat();
+        let expected = ["a.rs:2: CARGO_BIN_EXE_ is compiled in, and checkouts share what is \
+            built; ask std::env::var_os"];
+        assert_eq!(check_one("a.rs", &text), expected);
+        let text = text.replace("env!(", "std::env::var_os(");
+        assert_eq!(check_one("a.rs", &text), [""; 0]);
     }
 
     #[test]
