@@ -25,8 +25,8 @@ use crate::retention::{self, Held, RetentionLimits};
 const LOOK: Duration = Duration::from_millis(250);
 /// Between two looks at what is past its retention.
 const RETENTION_LOOK: Duration = Duration::from_secs(1);
-/// What is past its retention goes after this long even if no time passes in the samples: after a
-/// start, or when a drop failed.
+/// What is past its retention is looked at again after this long even if no time passes in the
+/// samples: a drop may have failed.
 const RETENTION_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One partition, as upkeep sees it.
@@ -121,7 +121,7 @@ impl Retention {
         loop {
             tokio::time::sleep(RETENTION_LOOK).await;
             let cut = self.cut();
-            let has_moved = last.is_some() && cut != last;
+            let has_moved = cut != last;
             last = cut;
             let Some(before_ms) = cut.filter(|_| has_moved || Instant::now() >= due) else {
                 continue;

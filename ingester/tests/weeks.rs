@@ -152,8 +152,7 @@ async fn living_series(node: &Ingester) -> usize {
     node.series(request).await.unwrap().len()
 }
 
-/// Waits for retention, which looks once a second (and has patience for a minute at first), a time in
-/// which weeks pass here: of all instances
+/// Waits for retention, which looks once a second, a time in which weeks pass here: of all instances
 /// only those that run and those of what is kept are left.
 async fn retention_caught_up(node: &Ingester) {
     let caught_up = async {
@@ -161,7 +160,7 @@ async fn retention_caught_up(node: &Ingester) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(100), caught_up).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), caught_up).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
