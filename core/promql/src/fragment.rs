@@ -83,6 +83,36 @@ pub enum RangeFunction {
     Deriv,
 }
 
+// === impl RangeFunction ===
+
+impl RangeFunction {
+    /// The function that PromQL calls `name`, if it takes a window and nothing else.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "rate" => Self::Rate,
+            "irate" => Self::Irate,
+            "increase" => Self::Increase,
+            "delta" => Self::Delta,
+            "idelta" => Self::Idelta,
+            "changes" => Self::Changes,
+            "resets" => Self::Resets,
+            "deriv" => Self::Deriv,
+            "sum_over_time" => Self::SumOverTime,
+            "avg_over_time" => Self::AvgOverTime,
+            "count_over_time" => Self::CountOverTime,
+            "min_over_time" => Self::MinOverTime,
+            "max_over_time" => Self::MaxOverTime,
+            "last_over_time" => Self::LastOverTime,
+            "first_over_time" => Self::FirstOverTime,
+            "present_over_time" => Self::PresentOverTime,
+            "stddev_over_time" => Self::StddevOverTime,
+            "stdvar_over_time" => Self::StdvarOverTime,
+            _ => return None,
+        })
+    }
+}
+
 /// A scalar operand: the same at all steps, or one value a step.
 #[derive(Debug, Clone)]
 pub enum ScalarOperand {

@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
                 self.range(RangeFunction::QuantileOverTime(phi), window)
             }
             (_, [window]) => {
-                let function = range_function(name).ok_or_else(|| unplanned(expr))?;
+                let function = RangeFunction::named(name).ok_or_else(|| unplanned(expr))?;
                 self.range(function, window)
             }
             _ => Err(unplanned(expr)),
@@ -207,30 +207,6 @@ fn negate(scalar: &ScalarOperand) -> ScalarOperand {
             combine_scalars(BinaryOp::Mul, &minus_one, steps, values.len())
         }
     }
-}
-
-fn range_function(name: &str) -> Option<RangeFunction> {
-    Some(match name {
-        "rate" => RangeFunction::Rate,
-        "irate" => RangeFunction::Irate,
-        "increase" => RangeFunction::Increase,
-        "delta" => RangeFunction::Delta,
-        "idelta" => RangeFunction::Idelta,
-        "changes" => RangeFunction::Changes,
-        "resets" => RangeFunction::Resets,
-        "deriv" => RangeFunction::Deriv,
-        "sum_over_time" => RangeFunction::SumOverTime,
-        "avg_over_time" => RangeFunction::AvgOverTime,
-        "count_over_time" => RangeFunction::CountOverTime,
-        "min_over_time" => RangeFunction::MinOverTime,
-        "max_over_time" => RangeFunction::MaxOverTime,
-        "last_over_time" => RangeFunction::LastOverTime,
-        "first_over_time" => RangeFunction::FirstOverTime,
-        "present_over_time" => RangeFunction::PresentOverTime,
-        "stddev_over_time" => RangeFunction::StddevOverTime,
-        "stdvar_over_time" => RangeFunction::StdvarOverTime,
-        _ => return None,
-    })
 }
 
 /// The parser's refusals should have caught it: what cannot be planned is refused there.

@@ -192,7 +192,10 @@ impl Planner {
                 let phi = constant(phi).ok_or("φ is not constant")?;
                 self.range(RangeFunction::QuantileOverTime(phi), window)
             }
-            (_, [window]) => self.range(range_function(name)?, window),
+            (_, [window]) => {
+                let function = RangeFunction::named(name);
+                self.range(function.ok_or_else(|| format!("no plan for {name}"))?, window)
+            }
             _ => Err(format!("no plan for {name}")),
         }
     }
@@ -247,28 +250,4 @@ impl Planner {
             }
         }
     }
-}
-
-fn range_function(name: &str) -> Result<RangeFunction, String> {
-    Ok(match name {
-        "rate" => RangeFunction::Rate,
-        "irate" => RangeFunction::Irate,
-        "increase" => RangeFunction::Increase,
-        "delta" => RangeFunction::Delta,
-        "idelta" => RangeFunction::Idelta,
-        "changes" => RangeFunction::Changes,
-        "resets" => RangeFunction::Resets,
-        "deriv" => RangeFunction::Deriv,
-        "sum_over_time" => RangeFunction::SumOverTime,
-        "avg_over_time" => RangeFunction::AvgOverTime,
-        "count_over_time" => RangeFunction::CountOverTime,
-        "min_over_time" => RangeFunction::MinOverTime,
-        "max_over_time" => RangeFunction::MaxOverTime,
-        "last_over_time" => RangeFunction::LastOverTime,
-        "first_over_time" => RangeFunction::FirstOverTime,
-        "present_over_time" => RangeFunction::PresentOverTime,
-        "stddev_over_time" => RangeFunction::StddevOverTime,
-        "stdvar_over_time" => RangeFunction::StdvarOverTime,
-        _ => return Err(format!("no plan for {name}")),
-    })
 }
