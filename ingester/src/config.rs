@@ -63,10 +63,6 @@ pub struct Config {
     /// How long one fragment of a query may run.
     #[arg(long = "ingester.query-timeout-ms", default_value_t = 120_000)]
     pub query_timeout_ms: u64,
-
-    /// Waits this long before each sync of the log. For tests of what an ack waits for.
-    #[arg(long = "ingester.sync-delay-ms", default_value_t = 0, hide = true)]
-    pub sync_delay_ms: u64,
 }
 
 /// A setting that the ingester cannot work with.
@@ -131,7 +127,6 @@ impl Default for Config {
             query_samples_max: 2_000_000_000,
             query_bytes_max: 512 * MIB,
             query_timeout_ms: 120_000,
-            sync_delay_ms: 0,
         }
     }
 }

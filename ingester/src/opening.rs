@@ -7,7 +7,6 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use chassis::{Context, Readiness};
 use cluster::ring::PreferenceRing;
@@ -31,7 +30,6 @@ use crate::role::{Error, LOG_FOLDER, STATE_FOLDER};
 use crate::storage::keys::mark_key;
 use crate::storage::log::{GroupId, LogOp, LogStore, Mark};
 use crate::storage::rocks::{BlockCache, RocksLog, RocksState, Tolerance};
-use crate::storage::slow::SlowSync;
 use crate::storage::{StateStore, StorageError};
 
 /// Replicas of a partition. More take a network between nodes.
@@ -76,8 +74,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, Error> {
     progress.starting("opening the storage", 0, 0);
     let path = storage_path.to_owned();
-    let delay = Duration::from_millis(config.sync_delay_ms);
-    let (log, state) = run_blocking(move || open_stores(&path, delay)).await?;
+    let (log, state) = run_blocking(move || open_stores(&path)).await?;
     if log_is_lost(&*log, &*state)? {
         let what = "the raft log knows no replica, although the state store has checkpoints";
         return Err(Error::Damaged { what: what.to_owned() });
@@ -116,7 +113,7 @@ pub(crate) async fn open(
 
 type Stores = (Arc<dyn LogStore>, Arc<dyn StateStore>);
 
-fn open_stores(storage_path: &Path, sync_delay: Duration) -> Result<Stores, Error> {
+fn open_stores(storage_path: &Path) -> Result<Stores, Error> {
     std::fs::create_dir_all(storage_path)
         .map_err(|source| Error::Folder { path: storage_path.to_owned(), source })?;
     let cache = BlockCache::new();
@@ -125,15 +122,7 @@ fn open_stores(storage_path: &Path, sync_delay: Duration) -> Result<Stores, Erro
         warn!(%what, "the end of the raft log was torn; writes that were never acknowledged are dropped");
     }
     let state = RocksState::open(&storage_path.join(STATE_FOLDER), &cache)?;
-    let log: Arc<dyn LogStore> = Arc::new(log);
-    if sync_delay.is_zero() {
-        return Ok((log, Arc::new(state)));
-    }
-    warn!(
-        ?sync_delay,
-        "every sync of the log is delayed, as asked for by --ingester.sync-delay-ms"
-    );
-    Ok((Arc::new(SlowSync::new(log, sync_delay)), Arc::new(state)))
+    Ok((Arc::new(log), Arc::new(state)))
 }
 
 /// State ids are never given twice, not even those of replicas that `varve recover` has cut.

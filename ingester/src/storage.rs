@@ -16,6 +16,7 @@ pub(crate) mod log;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod rocks;
+#[cfg(test)]
 pub(crate) mod slow;
 
 use std::fmt::Debug;
