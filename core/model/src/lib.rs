@@ -5,12 +5,13 @@
 //!
 //! ```text
 //!  labels ──► series (key) ──► shard (slot, partition)
-//!  sample ──► chunk (xor)      time, clock      matcher      failure
+//!  sample, histogram ──► chunk (xor)     time, clock     matcher     failure
 //! ```
 
 pub mod chunk;
 pub mod clock;
 pub mod failure;
+pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod sample;
@@ -22,6 +23,7 @@ pub mod time;
 
 pub use clock::Clock;
 pub use failure::{Failure, FailureKind};
+pub use histogram::Histogram;
 pub use labels::{Labels, LabelsBuilder};
 pub use matcher::{MatchOp, Matcher};
 pub use sample::Sample;
