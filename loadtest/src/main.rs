@@ -15,6 +15,7 @@ use loadtest::identity::Cadence;
 use loadtest::kill::KillArgs;
 use loadtest::ledger::Load;
 use loadtest::peers::PeersArgs;
+use loadtest::promqltest::suite::SuiteArgs;
 use loadtest::template::Compression;
 use loadtest::verify::{Verdict, verify};
 
@@ -35,6 +36,8 @@ enum Command {
     Kill(KillArgs),
     /// Run the same load and queries against Varve, Prometheus and VictoriaMetrics.
     Peers(PeersArgs),
+    /// Run Prometheus' test scripts through an engine.
+    Promqltest(SuiteArgs),
 }
 
 #[derive(Debug, Args)]
@@ -115,6 +118,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify_command(&args, &mut out),
         Command::Kill(args) => kill(&args, &mut out),
         Command::Peers(args) => args.run(&mut out).map(|()| ExitCode::SUCCESS),
+        Command::Promqltest(args) => args.run(&mut out),
     }
 }
 

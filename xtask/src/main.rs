@@ -48,6 +48,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Run Prometheus' test scripts for PromQL through an engine.
+    Promqltest {
+        /// The folder whose `*.test` files are run.
+        folder: PathBuf,
+        /// More arguments for `varve-loadtest promqltest`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Build and run one node with its log on the terminal; arguments go to `varve run`.
     Dev {
         /// Arguments for `varve run`.
@@ -79,6 +87,7 @@ fn run(Cli { command, target_dir }: Cli) -> Result<()> {
         Command::Verify => verify::verify(&cargo),
         Command::Fix => verify::fix(&cargo),
         Command::Bench { args } => up::bench(&cargo, &args),
+        Command::Promqltest { folder, args } => up::promqltest(&cargo, &folder, &args),
         Command::Dev { args } => up::dev(&cargo, &args),
         Command::Tidy => tidy::run(&build::root()),
         Command::Greet(greet) => greet.run(),

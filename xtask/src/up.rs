@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -81,6 +81,16 @@ pub(crate) fn bench(cargo: &Cargo, args: &[String]) -> Result<()> {
     let varve = cargo.build("varve")?;
     let loadtest = cargo.build("varve-loadtest")?;
     succeed(Command::new(loadtest).arg("peers").arg("--varve").arg(varve).args(args))
+}
+
+/// Runs Prometheus' test scripts for PromQL.
+///
+/// # Errors
+/// When the program does not compile, or a statement fails.
+pub(crate) fn promqltest(cargo: &Cargo, folder: &Path, args: &[String]) -> Result<()> {
+    machine::provide(&[BUILD])?;
+    let loadtest = cargo.build("varve-loadtest")?;
+    succeed(Command::new(loadtest).arg("promqltest").arg(folder).args(args))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ const ARROWS: &[Row] = &[
         &["chassis", "cluster", "compactor", "gateway", "ingester", "model", "querier", "ruler"],
         &["tikv-jemallocator"],
     ),
-    ("loadtest", &["model"], &[]),
+    ("loadtest", &["model", "promql"], &[]),
     ("xtask", &[], &[]),
 ];
 
