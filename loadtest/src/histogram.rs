@@ -8,6 +8,7 @@ use std::fmt;
 
 use layout::{Layout, align};
 
+mod convert;
 mod layout;
 mod trim;
 

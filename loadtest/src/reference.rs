@@ -170,3 +170,6 @@ fn string(expr: &Expr) -> Vec<u8> {
         _ => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;
