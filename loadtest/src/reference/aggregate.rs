@@ -32,7 +32,7 @@ pub(super) fn evaluate(
     let vector = evaluator.vector(inner, scope)?;
     match (op, &param) {
         (Topk | Bottomk | Limitk, Some(param)) => {
-            if !param.allows_any_of(&vector)? {
+            if !param.check_number()? {
                 return Ok(Vec::new());
             }
             Ok(rank::first(evaluator, *op, param.now, group_by(vector, grouping), span))
@@ -135,7 +135,7 @@ impl<'a> Parameter<'a> {
     }
 
     /// Whether topk, bottomk or limitk can let anything through.
-    fn allows_any_of(&self, _: &[Sample]) -> Fallible<bool> {
+    fn check_number(&self) -> Fallible<bool> {
         if self.greatest < 1.0 {
             return Ok(false);
         }

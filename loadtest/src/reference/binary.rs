@@ -166,7 +166,7 @@ impl Operation<'_> {
                 "found duplicate series for the match group {} on the {side} hand-side of the \
                  operation: [{}, {}];many-to-many matching not allowed: matching labels must be \
                  unique on one side",
-                self.matched_labels(&one.labels),
+                self.group(&one.labels),
                 one.labels,
                 other.labels,
             ));
@@ -233,7 +233,7 @@ impl Operation<'_> {
 
     /// A sample that stands in for the missing partner of one with `labels`.
     fn filled(&self, labels: &Labels, fill: f64) -> Sample {
-        Sample::new(self.matched_labels(labels), Value::Float(fill), 0)
+        Sample::new(self.group(labels), Value::Float(fill), 0)
     }
 
     /// What must be equal for two samples to match.
@@ -243,11 +243,6 @@ impl Operation<'_> {
         labels.retain(
             |name| if *is_on { is_named(name) } else { !is_named(name) && name != "__name__" },
         )
-    }
-
-    /// The labels of a match group as errors show them.
-    fn matched_labels(&self, labels: &Labels) -> Labels {
-        self.group(labels)
     }
 
     const fn matching(&self) -> &Matching {

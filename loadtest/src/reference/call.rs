@@ -17,7 +17,7 @@ pub(super) fn evaluate(
     scope: Scope,
 ) -> Fallible<Vec<Sample>> {
     if args.iter().any(|arg| arg.value_type() == ValueType::Matrix) {
-        return windowed::evaluate(evaluator, name, args, span, scope);
+        return windowed::evaluate(evaluator, name, args, scope);
     }
     match name {
         "label_replace" => return labelling::replace(evaluator, args, scope),

@@ -95,13 +95,13 @@ fn histograms(
     if op == BinaryOp::Sub {
         result.counter_reset_hint = CounterResetHint::Gauge;
     }
-    let remark = if outcome.bounds_reconciled {
-        Some(Remark { is_warning: false, text: reconciled(operation) })
-    } else if outcome.counter_reset_collision {
-        Some(Remark { is_warning: true, text: conflicting_resets(operation) })
-    } else {
-        None
-    };
+    // Prometheus drops the sample, too.
+    if outcome.counter_reset_collision {
+        return Err(Remark { is_warning: true, text: conflicting_resets(operation) });
+    }
+    let remark = outcome
+        .bounds_reconciled
+        .then(|| Remark { is_warning: false, text: reconciled(operation) });
     Ok(Computed { value: compacted(result), is_kept: true, remark })
 }
 

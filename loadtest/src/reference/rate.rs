@@ -56,7 +56,7 @@ pub(super) fn extrapolated(applied: &Applied<'_>, kind: Kind) -> Option<Value> {
     }
     let times: Vec<When> = times(applied);
     let (first, last) = (*times.first()?, *times.last()?);
-    if is_counter && times.windows(2).any(|pair| overlaps(pair[0], pair[1])) && !times.is_empty() {
+    if is_counter && times.windows(2).any(|pair| overlaps(pair[0], pair[1])) {
         let name = window.name();
         applied.warn(format!(
             "sample has start time that overlaps with previous sample timestamp for metric {name:?}"
@@ -196,9 +196,6 @@ fn histogram_increase(applied: &Applied<'_>, is_counter: bool) -> Option<FloatHi
     let (first, last) = (&points[0].h, &points[points.len() - 1].h);
     let is_gauge = |h: &FloatHistogram| h.counter_reset_hint == CounterResetHint::Gauge;
     let inner = &points[1..points.len() - 1];
-    if is_counter && (is_gauge(first) || is_gauge(last)) {
-        applied.warn(not_a_counter(name));
-    }
     // Before a reset, the first sample's layout does not matter.
     let mut previous = FloatHistogram::clone(first);
     if is_counter && is_reset(&points[0], &points[1], first) {
@@ -210,12 +207,16 @@ fn histogram_increase(applied: &Applied<'_>, is_counter: bool) -> Option<FloatHi
         };
     }
     let is_custom = previous.uses_custom_buckets();
-    let is_mixed = last.uses_custom_buckets() != is_custom
-        || (is_counter && inner.iter().any(|point| point.h.uses_custom_buckets() != is_custom));
-    if is_counter && inner.iter().any(|point| is_gauge(&point.h)) {
-        applied.warn(not_a_counter(name));
+    let is_mixed = |h: &FloatHistogram| h.uses_custom_buckets() != is_custom;
+    let is_inner_mixed = is_counter && inner.iter().any(|point| is_mixed(&point.h));
+    // Prometheus forgets what it has noted when a schema in the middle is another.
+    if is_counter && (is_mixed(last) || !is_inner_mixed) {
+        let looked_at = if is_mixed(last) { &points[..0] } else { inner };
+        if is_gauge(first) || is_gauge(last) || looked_at.iter().any(|point| is_gauge(&point.h)) {
+            applied.warn(not_a_counter(name));
+        }
     }
-    if is_mixed {
+    if is_mixed(last) || is_inner_mixed {
         applied.warn(mixed_schemas(name));
         return None;
     }

@@ -30,7 +30,6 @@ pub(super) fn evaluate(
     evaluator: &Evaluator<'_>,
     name: &str,
     args: &[Expr],
-    _span: Span,
     scope: Scope,
 ) -> Fallible<Vec<Sample>> {
     let (mut windows, mut scalars) = (Vec::new(), Vec::new());
