@@ -29,3 +29,6 @@ mod expect;
 mod load;
 
 pub use engine::{Annotation, Answer, Engine, Evaluated, Point, Series, Value};
+
+#[cfg(test)]
+mod tests;
