@@ -102,10 +102,12 @@ impl Checker<'_, '_> {
         let right = self.expr(&binary.right);
         let are_scalars = (left, right) == (ValueType::Scalar, ValueType::Scalar);
         if binary.is_bool && !binary.op.is_comparison() {
-            self.log.add(binary.op_span, "bool modifier can only be used on comparison operators");
+            let blamed = self.between_operands(binary);
+            self.log.add(blamed, "bool modifier can only be used on comparison operators");
         }
         if binary.op.is_comparison() && !binary.is_bool && are_scalars {
-            self.log.add(binary.op_span, "comparisons between scalars must use BOOL modifier");
+            let blamed = self.between_operands(binary);
+            self.log.add(blamed, "comparisons between scalars must use BOOL modifier");
         }
         self.labels_on_both_sides(binary);
         for (operand, got) in [(&binary.left, left), (&binary.right, right)] {
@@ -131,15 +133,24 @@ impl Checker<'_, '_> {
         if are_scalars { ValueType::Scalar } else { ValueType::Vector }
     }
 
+    /// The operator with its modifiers.
+    fn between_operands(&self, binary: &Binary) -> Span {
+        let start = binary.op_span.start;
+        let between = &self.log.text()[start as usize..binary.right.span.start as usize];
+        let blanks = between.len() - between.trim_end().len();
+        let end = binary.right.span.start - u32::try_from(blanks).unwrap_or(0);
+        Span::new(start, end)
+    }
+
     fn labels_on_both_sides(&mut self, binary: &Binary) {
         let matching = &binary.matching;
         if !matching.is_on {
             return;
         }
         for label in matching.labels.iter().filter(|label| matching.include.contains(label)) {
-            let label = quote(label);
+            let (label, blamed) = (quote(label), self.between_operands(binary));
             self.log.add(
-                binary.op_span,
+                blamed,
                 format!("label {label} must not occur in ON and GROUP clause at once"),
             );
         }

@@ -122,6 +122,8 @@ struct Parser<'a> {
     operands: u32,
     /// How many regular expressions have been compiled.
     regexes: u32,
+    /// The expression with a range that it must not have; its modifiers are no further news.
+    refused_range: Option<Span>,
 }
 
 // === impl ParseOptions ===
@@ -131,6 +133,12 @@ impl ParseOptions {
     #[must_use]
     pub const fn all() -> Self {
         Self { features: u8::MAX }
+    }
+
+    /// Everything that has ever been behind a flag is off.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { features: 0 }
     }
 
     /// These options with `feature` on.
@@ -150,7 +158,7 @@ impl ParseOptions {
 impl Default for ParseOptions {
     /// What Prometheus 3.14 accepts without flags.
     fn default() -> Self {
-        Self { features: 0 }.with(Feature::DurationExpressions)
+        Self::none().with(Feature::DurationExpressions)
     }
 }
 
@@ -178,6 +186,7 @@ impl<'a> Parser<'a> {
             nesting: 0,
             operands: 0,
             regexes: 0,
+            refused_range: None,
         }
     }
 

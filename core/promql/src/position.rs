@@ -116,6 +116,11 @@ impl<'a> ErrorLog<'a> {
         self.errors.push(ParseError { span, position, message: message.into() });
     }
 
+    /// The text that the errors are about.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.errors.is_empty()
     }

@@ -8,7 +8,7 @@ use model::{MatchOp, Matcher, TimestampMs};
 
 use crate::ast::{
     Aggregate, At, Binary, Cardinality, DurationExpr, DurationKind, DurationOp, Expr, ExprKind,
-    Matching, RangeExtension, VectorSelector,
+    Matching, RangeExtension, Subquery, VectorSelector,
 };
 use crate::lex::number::duration_text;
 use crate::lex::quote::{quote, quote_bytes};
@@ -34,22 +34,20 @@ impl Display for Expr {
             }
             ExprKind::Vector(selector) => {
                 head(f, selector)?;
+                at(f, selector.at)?;
                 extension(f, selector.extension)?;
-                tail(f, selector.at, selector.offset.as_ref())
+                offset(f, selector.offset.as_ref())
             }
             ExprKind::Matrix { selector, range, .. } => {
                 head(f, selector)?;
                 write!(f, "[{range}]")?;
                 extension(f, selector.extension)?;
-                tail(f, selector.at, selector.offset.as_ref())
+                at(f, selector.at)?;
+                offset(f, selector.offset.as_ref())
             }
             ExprKind::Subquery(subquery) => {
-                write!(f, "{}[{}:", subquery.inner, subquery.range)?;
-                if let Some(step) = &subquery.step {
-                    step.fmt(f)?;
-                }
-                f.write_char(']')?;
-                tail(f, subquery.at, subquery.offset.as_ref())
+                subquery.inner.fmt(f)?;
+                window(f, subquery)
             }
         }
     }
@@ -57,22 +55,15 @@ impl Display for Expr {
 
 impl Display for Binary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let bool_word = if self.is_bool { " bool" } else { "" };
-        write!(f, "{} {}{bool_word}", self.left, self.op.as_str())?;
-        matching(f, &self.matching)?;
+        write!(f, "{} ", self.left)?;
+        operator(f, self)?;
         write!(f, " {}", self.right)
     }
 }
 
 impl Display for Aggregate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.as_str())?;
-        let grouping = &self.grouping;
-        if grouping.is_without || !grouping.labels.is_empty() {
-            f.write_str(if grouping.is_without { " without (" } else { " by (" })?;
-            list(f, &grouping.labels, |f, name| label(f, name))?;
-            f.write_str(") ")?;
-        }
+        grouped_operator(f, self)?;
         match &self.param {
             Some(param) => write!(f, "({param}, {})", self.inner),
             None => write!(f, "({})", self.inner),
@@ -103,6 +94,38 @@ impl Display for DurationExpr {
     }
 }
 
+/// `[range:step]` and the modifiers of a subquery.
+pub(crate) fn window(f: &mut Formatter<'_>, subquery: &Subquery) -> fmt::Result {
+    write!(f, "[{}:", subquery.range)?;
+    if let Some(step) = &subquery.step {
+        step.fmt(f)?;
+    }
+    f.write_char(']')?;
+    at(f, subquery.at)?;
+    offset(f, subquery.offset.as_ref())
+}
+
+/// `== bool on (label)`
+pub(crate) fn operator(f: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
+    f.write_str(binary.op.as_str())?;
+    if binary.is_bool {
+        f.write_str(" bool")?;
+    }
+    matching(f, &binary.matching)
+}
+
+/// `sum by (label) `, with the blank behind the labels if there are some.
+pub(crate) fn grouped_operator(f: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {
+    f.write_str(aggregate.op.as_str())?;
+    let grouping = &aggregate.grouping;
+    if !grouping.is_without && grouping.labels.is_empty() {
+        return Ok(());
+    }
+    f.write_str(if grouping.is_without { " without (" } else { " by (" })?;
+    list(f, &grouping.labels, |f, name| label(f, name))?;
+    f.write_str(") ")
+}
+
 /// A number without exponent, or a duration.
 fn number(f: &mut Formatter<'_>, value: f64, is_duration: bool) -> fmt::Result {
     if is_duration {
@@ -110,10 +133,28 @@ fn number(f: &mut Formatter<'_>, value: f64, is_duration: bool) -> fmt::Result {
         let ms = (value * 1000.0).round() as i64;
         return f.write_str(&duration_text(ms));
     }
+    f.write_str(&decimal(value))
+}
+
+/// A number without exponent.
+pub(crate) fn decimal(value: f64) -> String {
     match value {
-        f64::INFINITY => f.write_str("+Inf"),
-        f64::NEG_INFINITY => f.write_str("-Inf"),
-        value => write!(f, "{value}"),
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// A number as Go's `%v` prints it: with an exponent where it is below -4 or above 5.
+fn exponential(value: f64) -> String {
+    let scientific = format!("{value:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else { return decimal(value) };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if value != 0.0 && !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => decimal(value),
     }
 }
 
@@ -166,9 +207,7 @@ const fn is_grouped(matching: &Matching) -> bool {
 
 fn fill(f: &mut Formatter<'_>, word: &str, value: Option<f64>) -> fmt::Result {
     let Some(value) = value else { return Ok(()) };
-    write!(f, " {word} (")?;
-    number(f, value, false)?;
-    f.write_char(')')
+    write!(f, " {word} ({})", exponential(value))
 }
 
 /// The name and the matchers, sorted by their text.
@@ -212,13 +251,16 @@ fn extension(f: &mut Formatter<'_>, extension: Option<RangeExtension>) -> fmt::R
     }
 }
 
-fn tail(f: &mut Formatter<'_>, at: Option<At>, offset: Option<&DurationExpr>) -> fmt::Result {
+fn at(f: &mut Formatter<'_>, at: Option<At>) -> fmt::Result {
     match at {
-        None => {}
-        Some(At::Start) => f.write_str(" @ start()")?,
-        Some(At::End) => f.write_str(" @ end()")?,
-        Some(At::Timestamp(ms)) => write!(f, " @ {}", Seconds(ms))?,
+        None => Ok(()),
+        Some(At::Start) => f.write_str(" @ start()"),
+        Some(At::End) => f.write_str(" @ end()"),
+        Some(At::Timestamp(ms)) => write!(f, " @ {}", Seconds(ms)),
     }
+}
+
+fn offset(f: &mut Formatter<'_>, offset: Option<&DurationExpr>) -> fmt::Result {
     match offset {
         None | Some(DurationExpr { kind: DurationKind::Literal(0), .. }) => Ok(()),
         Some(offset) => write!(f, " offset {offset}"),

@@ -1,17 +1,27 @@
 //! Aggregations and the lists of labels that group them.
 
 use super::{Deep, Feature, Parser, Step, Stop};
-use crate::ast::{Aggregate, AggregateOp, Expr, ExprKind, Grouping};
+use crate::ast::{Aggregate, AggregateOp, Expr, ExprKind, Grouping, Span};
 use crate::lex::quote::quote;
 use crate::lex::token::{Keyword, Token, TokenKind};
 use crate::parse::expression::number_at;
+
+const NO_ARGUMENTS: &str = "no arguments for aggregate expression provided";
 
 impl Parser<'_> {
     /// An aggregation; its operator has been read.
     pub(super) fn aggregate(&mut self, name: Token, op: AggregateOp) -> Step<Deep<Expr>> {
         match self.aggregate_parts() {
             Ok(parts) => self.aggregate_of(name, op, parts),
-            Err(stop) => Err(self.report(stop, "aggregation", "")),
+            Err(stop) => {
+                let reported = self.report(stop, "aggregation", "");
+                if stop == Stop::Unexpected {
+                    // Prometheus goes on as if the parentheses were empty.
+                    let start = name.span.start;
+                    self.log.add(Span::new(start, start), NO_ARGUMENTS);
+                }
+                Err(reported)
+            }
         }
     }
 
@@ -24,7 +34,7 @@ impl Parser<'_> {
         let span = self.span_from(name.span);
         let wanted = 1 + usize::from(op.has_param());
         let complaint = if args.is_empty() {
-            Some("no arguments for aggregate expression provided".to_owned())
+            Some(NO_ARGUMENTS.to_owned())
         } else if op.is_experimental() && !self.options.has(Feature::ExperimentalFunctions) {
             let name = op.as_str();
             Some(format!(

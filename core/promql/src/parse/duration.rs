@@ -4,12 +4,18 @@
 //! vectors; arithmetic needs parentheses there.
 
 use super::{Deep, Feature, Parser, Step, Stop};
-use crate::ast::{BinaryOp, DurationExpr, DurationKind, DurationOp};
+use crate::ast::{BinaryOp, DurationExpr, DurationKind, DurationOp, Span};
 use crate::lex::token::{Preprocessor, Token, TokenKind};
 use crate::parse::expression::is_sign;
 
 /// Prometheus counts nanoseconds in 63 bits.
 const SECONDS_MAX: f64 = 9_223_372_036_854_775_808.0 / 1e9;
+
+/// What stands for a duration that was refused. It has no place, as in Prometheus.
+const ZERO_FROM_NOWHERE: DurationExpr = DurationExpr {
+    kind: DurationKind::Number { value: 0.0, is_duration: false },
+    span: Span::new(0, 0),
+};
 
 /// A sign binds like `*`.
 const POWER_OF_SIGNS: u8 = 2;
@@ -65,9 +71,8 @@ impl Parser<'_> {
             TokenKind::Number | TokenKind::Duration => {
                 let token = self.bump();
                 let (value, is_duration) = self.number_value(token);
-                let value = self.in_range(value, token);
                 let kind = DurationKind::Number { value, is_duration };
-                Ok(Deep::leaf(DurationExpr { kind, span: token.span }))
+                Ok(Deep::leaf(self.in_range(DurationExpr { kind, span: token.span }, token)))
             }
             TokenKind::Preprocessor(word) => self.duration_of_grid(word),
             TokenKind::LeftParen => {
@@ -121,9 +126,10 @@ impl Parser<'_> {
         let span = sign.span.to(inner.node.span);
         let Deep { node: inner, depth } = inner;
         if let DurationKind::Number { value, is_duration } = inner.kind {
-            let value = self.in_range(if is_negative { -value } else { value }, sign);
+            let value = if is_negative { -value } else { value };
             let kind = DurationKind::Number { value, is_duration };
-            return Ok(Deep { node: Box::new(DurationExpr { kind, span }), depth });
+            let node = self.in_range(DurationExpr { kind, span }, sign);
+            return Ok(Deep { node: Box::new(node), depth });
         }
         if is_negative {
             return self.above(depth, DurationExpr { kind: DurationKind::Negate(inner), span });
@@ -141,10 +147,14 @@ impl Parser<'_> {
     ) -> Step<Deep<DurationExpr>> {
         self.gate(&left.node);
         let is_zero = matches!(right.node.kind, DurationKind::Number { value: 0.0, .. });
-        match op {
-            DurationOp::Div if is_zero => self.log.add(op_token.span, "division by zero"),
-            DurationOp::Mod if is_zero => self.log.add(op_token.span, "modulo by zero"),
-            _ => {}
+        let complaint = match op {
+            DurationOp::Div if is_zero => Some("division by zero"),
+            DurationOp::Mod if is_zero => Some("modulo by zero"),
+            _ => None,
+        };
+        if let Some(complaint) = complaint {
+            self.log.add(op_token.span, complaint);
+            return Ok(Deep::leaf(ZERO_FROM_NOWHERE));
         }
         let span = left.node.span.to(right.node.span);
         let depth = left.depth.max(right.depth);
@@ -152,12 +162,14 @@ impl Parser<'_> {
         self.above(depth, DurationExpr { kind: DurationKind::Compute { op, left, right }, span })
     }
 
-    fn in_range(&mut self, seconds: f64, blamed: Token) -> f64 {
-        if seconds.abs() <= SECONDS_MAX {
-            return seconds;
+    fn in_range(&mut self, literal: DurationExpr, blamed: Token) -> DurationExpr {
+        match literal.kind {
+            DurationKind::Number { value, .. } if value.abs() > SECONDS_MAX => {
+                self.log.add(blamed.span, "duration out of range");
+                ZERO_FROM_NOWHERE
+            }
+            _ => literal,
         }
-        self.log.add(blamed.span, "duration out of range");
-        0.0
     }
 
     /// Computed durations were experimental before they became stable.

@@ -139,7 +139,7 @@ impl Parser<'_> {
             depth = depth.max(arg.depth);
             args.push(*arg.node);
             if let Some(comma) = self.take(TokenKind::Comma) {
-                if self.current.kind != TokenKind::RightParen {
+                if begins_operand(self.current.kind) {
                     continue;
                 }
                 self.log.add(comma.span, "trailing commas not allowed in function call args");
@@ -192,6 +192,20 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+/// Whether an expression may begin with the token.
+const fn begins_operand(kind: TokenKind) -> bool {
+    is_sign(kind)
+        || kind.is_metric_name()
+        || matches!(
+            kind,
+            TokenKind::Number
+                | TokenKind::Duration
+                | TokenKind::String
+                | TokenKind::LeftParen
+                | TokenKind::LeftBrace
+        )
 }
 
 /// Whether the token is `+` or `-`.

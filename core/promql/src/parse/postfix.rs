@@ -10,6 +10,8 @@ use crate::lex::token::{Keyword, Preprocessor, TokenKind};
 
 const IN_BRACKET: &str = "number, duration, step(), or range()";
 
+const RANGE_OF_VECTOR: &str = "ranges only allowed for vector selectors";
+
 /// Seconds beyond these have no milliseconds in 64 bits.
 const TIMESTAMP_SECONDS_MAX: f64 = 9_223_372_036_854_775_807.0 / 1000.0;
 
@@ -57,11 +59,11 @@ impl Parser<'_> {
             ExprKind::Vector(selector) if is_set(selector.offset.as_ref()) => {
                 (Some("no offset modifiers allowed before range"), brackets)
             }
-            ExprKind::Vector(VectorSelector { at: Some(At::Timestamp(_)), .. }) => {
+            ExprKind::Vector(VectorSelector { at: Some(_), .. }) => {
                 (Some("no @ modifiers allowed before range"), brackets)
             }
             ExprKind::Vector(_) => (None, brackets),
-            _ => (Some("ranges only allowed for vector selectors"), brackets),
+            _ => (Some(RANGE_OF_VECTOR), brackets),
         };
         if let Some(complaint) = complaint {
             self.log.add(at, complaint);
@@ -72,7 +74,11 @@ impl Parser<'_> {
                 let kind = ExprKind::Matrix { selector, selector_span, range };
                 Deep::leaf(Expr { kind, span: self.span_from(selector_span) })
             }
-            kind => Deep { node: Box::new(Expr { kind, span: selector_span }), depth: expr.depth },
+            kind => {
+                let span = self.span_from(selector_span);
+                self.refused_range = Some(span);
+                Deep { node: Box::new(Expr { kind, span }), depth: expr.depth }
+            }
         }
     }
 
@@ -82,6 +88,10 @@ impl Parser<'_> {
         let duration =
             self.offset_duration().map_err(|stop| self.report(stop, "offset", IN_BRACKET))?;
         let span = expr.span;
+        if self.refused_range == Some(span) {
+            self.log.add(span, RANGE_OF_VECTOR);
+            return Ok(());
+        }
         let Some(modified) = modified(expr) else {
             self.log.add(
                 span,
@@ -103,6 +113,10 @@ impl Parser<'_> {
         self.bump();
         let span = expr.span;
         let at = self.at_time(span).map_err(|stop| self.report(stop, "@", "timestamp"))?;
+        if self.refused_range == Some(span) {
+            self.log.add(span, RANGE_OF_VECTOR);
+            return Ok(());
+        }
         let Some(modified) = modified(expr) else {
             self.log.add(
                 span,
@@ -167,6 +181,7 @@ impl Parser<'_> {
                 self.log.add(span, format!("{name} modifier is experimental and not enabled"));
                 return;
             }
+            _ if self.refused_range == Some(span) => return,
             ExprKind::Vector(selector) | ExprKind::Matrix { selector, .. } => selector,
             ExprKind::Subquery(_) => {
                 self.log.add(span, format!("{name} modifier is not supported for subqueries"));

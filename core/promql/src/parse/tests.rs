@@ -7,6 +7,7 @@ use super::*;
 use crate::ast::{Expr, ExprKind};
 use crate::refuse::refuse;
 
+mod blame;
 mod complaints;
 
 /// The tree, one node a line, each with the text that its span covers.
