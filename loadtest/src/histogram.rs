@@ -273,7 +273,7 @@ impl FloatHistogram {
         copy
     }
 
-    /// All buckets in ascending order, the zero bucket among them.
+    /// All buckets in ascending order; the zero bucket if it is populated.
     pub fn all_buckets(&self) -> impl Iterator<Item = Bucket> {
         Layout::of(self).buckets().into_iter()
     }

@@ -198,19 +198,25 @@ impl Layout {
         (self.positive, self.negative) = (positive, negative);
     }
 
+    /// All buckets in ascending order; the zero bucket if it is populated.
     pub(super) fn buckets(&self) -> Vec<Bucket> {
         let zero = Bucket {
             lower: -self.zero_threshold,
             upper: self.zero_threshold,
             count: self.zero_count,
         };
+        // A bucket that overlaps with the zero bucket begins where that ends.
+        let lower = |index: i32| match self.lower(index) {
+            lower if lower > 0.0 && !self.is_custom() => lower.max(self.zero_threshold),
+            lower => lower,
+        };
         let negative = self.negative.iter().rev().map(|(index, count)| Bucket {
             lower: -self.upper(*index),
-            upper: -self.lower(*index),
+            upper: -lower(*index),
             count: *count,
         });
         let positive = self.positive.iter().map(|(index, count)| Bucket {
-            lower: self.lower(*index),
+            lower: lower(*index),
             upper: self.upper(*index),
             count: *count,
         });
