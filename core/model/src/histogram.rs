@@ -16,7 +16,22 @@
 //! ascending order of the index. Counts are absolute (never deltas) and floats (rates are
 //! fractional). Reusing one [`Histogram`] with [`Clone::clone_from`] allocates nothing.
 
+mod arithmetic;
+mod bounds;
+mod bucket;
+mod check;
+mod reset;
+mod side;
+
 use std::sync::Arc;
+
+pub use arithmetic::Combined;
+pub use bounds::exponential_bound;
+pub use bucket::Bucket;
+pub use check::{
+    HistogramError, SCHEMA_MAX, SCHEMA_MIN, SCHEMAS_RESERVED, SideName, is_valid_schema,
+};
+pub use side::Indexed;
 
 /// The schema of custom buckets.
 pub const CUSTOM_SCHEMA: i32 = -53;
@@ -133,3 +148,6 @@ impl Histogram {
         crate::sample::is_stale(self.sum)
     }
 }
+
+#[cfg(test)]
+mod tests;
