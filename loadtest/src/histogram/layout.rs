@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use model::histogram::Histogram;
+
 use super::{Bucket, CUSTOM_BUCKETS_SCHEMA, FloatHistogram, IncompatibleSchemas, Span};
 
 /// Observations by bucket.
@@ -36,13 +38,18 @@ pub(super) fn align(a: &mut Layout, b: &mut Layout) -> Result<bool, Incompatible
         b.keep_bounds(&bounds);
         return Ok(true);
     }
-    while a.zero_threshold.to_bits() != b.zero_threshold.to_bits() {
-        b.widen_zero(a.zero_threshold);
-        a.widen_zero(b.zero_threshold);
+    let mut zero = b.clone();
+    while a.zero_threshold.to_bits() != zero.zero_threshold.to_bits() {
+        zero.widen_zero(a.zero_threshold);
+        a.widen_zero(zero.zero_threshold);
     }
+    (b.zero_count, b.zero_threshold) = (zero.zero_count, zero.zero_threshold);
     let schema = a.schema.min(b.schema);
     a.reduce(schema);
     b.reduce(schema);
+    // Prometheus leaves out what is in the zero bucket only now: of a bucket that the coarser schema
+    // has made reach beyond it, nothing.
+    b.leave_out_zero();
     Ok(false)
 }
 
@@ -156,10 +163,8 @@ impl Layout {
             let bound = usize::try_from(index).ok().and_then(|i| self.custom_values.get(i));
             return bound.copied().unwrap_or(f64::INFINITY);
         }
-        let exponent = f64::from(index) * 2_f64.powi(-self.schema);
-        // The bucket of the largest floats ends with them.
-        #[expect(clippy::float_cmp, reason = "multiples of powers of 2 are exact")]
-        if exponent == 1024.0 { f64::MAX } else { exponent.exp2() }
+        // Prometheus has these bounds in a table, whose last bits no formula gives.
+        Histogram { schema: self.schema, ..Histogram::default() }.bound(index)
     }
 
     fn lower(&self, index: i32) -> f64 {
@@ -181,6 +186,15 @@ impl Layout {
             threshold = self.upper(*index);
         }
         self.absorb(threshold);
+    }
+
+    /// Forgets the buckets that end within the zero bucket.
+    fn leave_out_zero(&mut self) {
+        let [positive, negative] = [&self.positive, &self.negative].map(|side| -> Counts {
+            let is_beyond = |index: &i32| self.upper(*index) > self.zero_threshold;
+            side.iter().filter(|(index, _)| is_beyond(index)).map(|(i, n)| (*i, *n)).collect()
+        });
+        (self.positive, self.negative) = (positive, negative);
     }
 
     /// Moves all buckets that begin below `threshold` into the zero bucket.
