@@ -160,10 +160,17 @@ impl Eq for Matcher {}
 
 impl ValueRegex {
     fn new(text: &str) -> Result<Self, MatcherError> {
-        let regex = RegexBuilder::new(&format!("^(?s:{text})$"))
-            .size_limit(REGEX_BYTES_MAX)
-            .build()
-            .map_err(|error| MatcherError { message: error.to_string() })?;
+        let compile = |text: &str| {
+            RegexBuilder::new(text)
+                .size_limit(REGEX_BYTES_MAX)
+                .build()
+                .map_err(|error| MatcherError { message: error.to_string() })
+        };
+        if text.contains(')') || text.ends_with('\\') {
+            // The group around it must not lend its parentheses, as to `a)|(b`.
+            compile(text)?;
+        }
+        let regex = compile(&format!("^(?s:{text})$"))?;
         let is_plain = |c: char| !"\\.+*?()|[]{}^$".contains(c);
         let literals = text
             .chars()
@@ -231,6 +238,16 @@ mod tests {
     fn an_automaton_that_is_too_large_is_refused() {
         assert!(Matcher::new("l", MatchOp::Regex, "(a{1000}){1000}").is_err());
         assert!(Matcher::new("l", MatchOp::Regex, "a(").is_err());
+    }
+
+    #[test]
+    fn an_expression_must_be_sound_by_itself() {
+        for text in ["a)|(b", "a\\", ")(?:", "a)\\"] {
+            assert!(Matcher::new("l", MatchOp::Regex, text).is_err(), "{text}");
+        }
+        for text in ["(a)|(b)", "a\\\\", "\\)"] {
+            assert!(Matcher::new("l", MatchOp::Regex, text).is_ok(), "{text}");
+        }
     }
 
     proptest! {

@@ -14,6 +14,7 @@ mod binary;
 mod duration;
 mod expression;
 mod postfix;
+mod regexp;
 mod selector;
 
 use model::Matcher;

@@ -3,6 +3,7 @@
 use model::labels::METRIC_NAME;
 use model::{MatchOp, Matcher};
 
+use super::regexp::complaint;
 use super::{Parser, REGEXES_MAX, Step, Stop};
 use crate::ast::{BinaryOp, VectorSelector};
 use crate::lex::token::{Token, TokenKind};
@@ -81,10 +82,7 @@ impl Parser<'_> {
         let value = self.unquoted(token);
         self.count_regex(op)?;
         Matcher::new(&name, op, &value).map_err(|error| {
-            // The compiler draws a picture over several lines; the last one says what is wrong.
-            let why = error.message.lines().last().unwrap_or_default();
-            let why = why.trim_start_matches("error: ").trim_end_matches('.');
-            let message = format!("error parsing regexp: {why}: `{value}`");
+            let message = complaint(&value, &error.message);
             self.log.add(self.span_from(label.span), message);
             // To find a regular expression too large takes long; one such find is enough.
             Stop::Reported

@@ -5,6 +5,8 @@ use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, p
 
 use super::*;
 use crate::ast::{Expr, ExprKind};
+use crate::json::describe;
+use crate::pretty::Pretty;
 use crate::refuse::refuse;
 
 mod blame;
@@ -226,6 +228,8 @@ fn survive(text: String) -> Result<(), String> {
         assert_eq!(expr, expr.clone());
         assert_eq!(format!("{expr:?}").is_empty(), expr.to_string().is_empty());
         let _ = (expr.value_type(), refuse(&text, &expr));
+        assert!(!describe(&expr).to_string().is_empty());
+        assert!(!Pretty(&expr).to_string().is_empty());
         Ok(())
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(life).unwrap().join().unwrap()
@@ -287,6 +291,57 @@ fn the_longest_text_is_a_mebibyte() {
     let error = parse(&format!("{fits} "), &ParseOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "1:1: parse error: query too long: 1048577 bytes exceed 1048576");
     assert!(parse_selector(&format!("{fits} ")).is_err());
+    for text in ["(", "-", "1+", "x{"] {
+        let text = text.repeat((10 << 20) / text.len());
+        assert!(survive(text).unwrap_err().contains("query too long"));
+    }
+}
+
+#[test]
+fn bombs_of_regular_expressions_are_refused() {
+    let alternatives = vec!["[a-z]{50}x?"; 20_000].join("|");
+    for bomb in ["(a{1000}){1000}", "((a{100}){100}){100}", "(?i)(\\\\pL{200}){200}", &alternatives]
+    {
+        let text = format!("x{{a=~\"{bomb}\"}}");
+        let error = survive(text).unwrap_err();
+        assert!(error.starts_with("1:3: parse error: error parsing regexp: "), "{error:.100}");
+    }
+    let nested = format!("x{{a=~\"{}\"}}", "(".repeat(100_000) + "a" + &")".repeat(100_000));
+    assert!(survive(nested).is_err());
+}
+
+/// What Prometheus accepts, and how it prints it.
+#[test]
+fn words_of_the_language_are_names_elsewhere() {
+    for (text, expected) in [
+        ("offset{step=\"1s\"}[5m]", "offset{step=\"1s\"}[5m]"),
+        ("step{offset=\"1s\"}[5m]", "step{offset=\"1s\"}[5m]"),
+        ("start{end=\"a\"}", "start{end=\"a\"}"),
+        ("anchored{on=\"a\"}", "anchored{on=\"a\"}"),
+        ("smoothed smoothed", "smoothed smoothed"),
+        ("x{NaN='a', by='}'}", "x{NaN=\"a\",by=\"}\"}"),
+        (
+            "sum without(and, by, avg, count, alert, bool, on, offset, start)(x)",
+            "sum without (and, by, avg, count, alert, bool, on, offset, start) (x)",
+        ),
+        ("foo * sum", "foo * sum"),
+        ("x unless on(start, end) group", "x unless on (start, end) group"),
+        ("min_of + max_of + range", "min_of + max_of + range"),
+        ("min_of(1, 2) + start() + step()", "min_of(1, 2) + start() + step()"),
+        ("fill + fill_left", "fill + fill_left"),
+        ("{'a\\'b', 'c\\\\d'='e'}", "{\"c\\\\d\"=\"e\",__name__=\"a'b\"}"),
+        ("{__name__=\"a\", __name__=\"b\"}", "{__name__=\"a\",__name__=\"b\"}"),
+        ("x @ .3", "x @ 0.300"),
+        ("x @ 0xA offset 1m30ms", "x @ 10.000 offset 1m30ms"),
+        ("x @ 3.3335", "x @ 3.334"),
+        ("x[4.18] @ 1m", "x[4s180ms] @ 60.000"),
+        ("+1 + -0755 * 5e-3", "1 + -493 * 0.005"),
+        ("x offset 1m [10m:5s]", "x offset 1m[10m:5s]"),
+        ("x @ end() [10m:]", "x @ end()[10m:]"),
+    ] {
+        let expr = parse(text, &ParseOptions::all()).map(|expr| expr.to_string());
+        assert_eq!(expr, Ok(expected.to_owned()), "{text}");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn matchers() {
         ("x{1=\"b\"}", "1:3 unexpected character inside braces: '1'"),
         ("x{{", "1:3 unexpected left brace '{'"),
         ("x{a!b}", "1:4 unexpected character after '!' inside braces: 'b'"),
-        ("x{a=~\"(\"}", "1:3 error parsing regexp: unclosed group: `(`"),
+        ("x{a=~\"(\"}", "1:3 error parsing regexp: missing closing ): `(`"),
         ("x{a=\"\\xff\"}", "1:5 label name or value \"\\xff\" is not UTF-8"),
         ("{}", "1:1 vector selector must contain at least one non-empty matcher"),
         ("{a!=\"b\"}", "1:1 vector selector must contain at least one non-empty matcher"),
