@@ -20,8 +20,11 @@ mod arithmetic;
 mod bounds;
 mod bucket;
 mod check;
+mod kahan;
+mod quantile;
 mod reset;
 mod side;
+mod trim;
 
 use std::sync::Arc;
 
@@ -31,7 +34,9 @@ pub use bucket::Bucket;
 pub use check::{
     HistogramError, SCHEMA_MAX, SCHEMA_MIN, SCHEMAS_RESERVED, SideName, is_valid_schema,
 };
+pub use quantile::NanEffect;
 pub use side::Indexed;
+pub use trim::Keep;
 
 /// The schema of custom buckets.
 pub const CUSTOM_SCHEMA: i32 = -53;

@@ -4,7 +4,7 @@ use super::bounds::{custom_bound, exponential_bound};
 use super::{Histogram, Indexed};
 
 /// One bucket and where it lies.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bucket {
     /// The lower bound.
     pub lower: f64,

@@ -201,6 +201,117 @@ fn what_is_wrong_is_named() {
     );
 }
 
+fn near(left: f64, right: f64) -> bool {
+    left == right
+        || (left.is_nan() && right.is_nan())
+        || (left - right).abs() <= 1e-12 * right.abs()
+}
+
+#[test]
+fn quantiles_are_even_in_the_logarithm() {
+    // 4 observations each in (0.5, 1], (1, 2], (2, 4], and 12 around zero.
+    let positive = exponential(0, (0.001, 12.0), (0, &[4.0, 4.0, 4.0]), (0, &[]));
+    let negative = exponential(0, (0.001, 12.0), (0, &[]), (0, &[4.0, 4.0, 4.0]));
+    let both = exponential(0, (0.001, 0.0), (0, &[4.0]), (0, &[4.0]));
+    let custom = custom(&[5.0, 10.0], &[1.0, 4.0, 5.0]);
+    let table = [
+        (&positive, -0.1, f64::NEG_INFINITY),
+        (&positive, 1.1, f64::INFINITY),
+        (&positive, f64::NAN, f64::NAN),
+        (&positive, 0.0, 0.0),
+        (&positive, 0.25, 0.0005),
+        (&positive, 7.0 / 12.0, 2_f64.powf(-0.5)),
+        (&positive, 0.75, 2_f64.powf(0.5)),
+        (&positive, 1.0, 4.0),
+        (&negative, 0.0, -4.0),
+        (&negative, 0.25, -(2_f64.powf(0.5))),
+        (&negative, 1.0, 0.0),
+        (&both, 0.25, -(2_f64.powf(-0.5))),
+        (&custom, 0.05, 2.5),
+        (&custom, 0.3, 7.5),
+        (&custom, 0.9, 10.0),
+    ];
+    for (histogram, q, value) in table {
+        let (found, effect) = histogram.quantile(q);
+        assert!(near(found, value), "{q}: {found} instead of {value}");
+        assert_eq!(effect, NanEffect::None, "{q}");
+    }
+}
+
+#[test]
+fn fractions_are_the_inverse_of_quantiles() {
+    let positive = exponential(0, (0.001, 12.0), (0, &[4.0, 4.0, 4.0]), (0, &[]));
+    let custom = custom(&[5.0, 10.0], &[1.0, 4.0, 5.0]);
+    let inf = f64::INFINITY;
+    let table = [
+        (&positive, -inf, inf, 1.0),
+        (&positive, -inf, 0.0005, 0.25),
+        (&positive, -inf, 2_f64.powf(0.5), 0.75),
+        (&positive, 1.0, 2.0, 4.0 / 24.0),
+        (&positive, 2.0, 1.0, 0.0),
+        (&positive, f64::NAN, 1.0, f64::NAN),
+        (&custom, -inf, 5.0, 0.1),
+        (&custom, 2.5, 7.5, 0.25),
+    ];
+    for (histogram, lower, upper, share) in table {
+        let (found, _) = histogram.fraction(lower, upper);
+        assert!(near(found, share), "{lower} to {upper}: {found} instead of {share}");
+    }
+}
+
+#[test]
+fn nan_observations_are_in_no_bucket() {
+    let mut histogram = exponential(0, (0.0, 0.0), (1, &[8.0]), (0, &[]));
+    (histogram.count, histogram.sum) = (10.0, f64::NAN);
+    assert_eq!(histogram.quantile(0.4), (2_f64.powf(0.5), NanEffect::Skews));
+    let (value, effect) = histogram.quantile(0.9);
+    assert!(value.is_nan() && effect == NanEffect::IsNan);
+    assert_eq!(histogram.fraction(f64::NEG_INFINITY, 2.0), (0.8, NanEffect::Excluded));
+}
+
+#[test]
+fn spread_is_measured_from_the_middle_of_buckets() {
+    let mut histogram = exponential(0, (0.1, 1.0), (2, &[2.0]), (2, &[1.0]));
+    histogram.sum = 0.0;
+    assert_eq!((histogram.average(), near(histogram.variance(), 3.0 * 8.0 / 4.0)), (0.0, true));
+    let mut even = custom(&[0.0, 4.0], &[0.0, 2.0]);
+    even.sum = 6.0;
+    assert_eq!((even.average(), even.variance()), (3.0, 1.0));
+}
+
+#[test]
+fn compensated_sums_keep_small_terms() {
+    let of = |count: f64| exponential(1, (0.0, count), (0, &[count, count]), (0, &[count]));
+    let mut sum = of(1.0);
+    let mut lost = sum.no_compensation();
+    let finer = exponential(2, (0.0, 0.0), (9, &[1.0, 1.0]), (0, &[]));
+    for term in [of(1e100), finer, of(1.0), of(-1e100)] {
+        sum.kahan_add(&term, &mut lost).unwrap();
+    }
+    sum.add(&lost).unwrap();
+    assert_eq!((sum.zero_count, sum.negative.counts.as_slice()), (2.0, &[2.0][..]));
+    assert_eq!(indexed(&sum.positive), [(0, 2.0), (1, 2.0), (5, 2.0)]);
+}
+
+#[test]
+fn trimming_interpolates_within_the_bucket_it_cuts() {
+    let drawn = |keep, at| {
+        let mut histogram = exponential(0, (0.001, 1.0), (0, &[2.0, 4.0]), (0, &[2.0]));
+        histogram.trim(at, keep);
+        let sides = (histogram.negative.counts, histogram.zero_count, histogram.positive.counts);
+        (sides, histogram.count)
+    };
+    let all = ((vec![2.0], 1.0, vec![2.0, 4.0]), 9.0);
+    assert_eq!(drawn(Keep::Below, f64::INFINITY), all);
+    assert_eq!(drawn(Keep::Above, f64::NEG_INFINITY), all);
+    assert_eq!(drawn(Keep::Below, 1.0), ((vec![2.0], 1.0, vec![2.0]), 5.0));
+    assert_eq!(drawn(Keep::Above, 0.0), ((vec![], 0.5, vec![2.0, 4.0]), 6.5));
+    assert!(near(drawn(Keep::Above, 2_f64.sqrt()).1, 2.0));
+    let mut custom = custom(&[5.0, 10.0], &[1.0, 4.0, 5.0]);
+    custom.trim(7.5, Keep::Below);
+    assert_eq!((custom.positive.counts, custom.count, custom.sum), (vec![1.0, 2.0], 3.0, 15.0));
+}
+
 /// Counts are small integers, so that sums are exact in any order.
 fn counts() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec((0_u32..6).prop_map(f64::from), 0..12)
@@ -295,6 +406,19 @@ proptest! {
         let before =
             sum(&left.copy_to_schema(schema).unwrap(), &right.copy_to_schema(schema).unwrap());
         prop_assert_eq!(compacted(before), compacted(after));
+    }
+
+    #[test]
+    fn compensated_sums_of_whole_numbers_are_sums(
+        left in exponentials(), right in exponentials(), custom in (customs(), customs()),
+    ) {
+        for (left, right) in [(left, right), custom] {
+            let mut compensated = left.clone();
+            let mut lost = left.no_compensation();
+            compensated.kahan_add(&right, &mut lost).unwrap();
+            prop_assert_eq!(compensated.positive.spans.clone(), lost.positive.spans);
+            prop_assert_eq!(compacted(compensated), compacted(sum(&left, &right)));
+        }
     }
 
     #[test]
