@@ -4,6 +4,8 @@
 //! (`model/labels/regexp.go`). Literal, prefix and alternation forms are recognised so that an
 //! index can look values up instead of testing each.
 
+mod dialect;
+
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
@@ -166,11 +168,12 @@ impl ValueRegex {
                 .build()
                 .map_err(|error| MatcherError { message: error.to_string() })
         };
+        let ours = dialect::translate(text);
         if text.contains(')') || text.ends_with('\\') {
             // The group around it must not lend its parentheses, as to `a)|(b`.
-            compile(text)?;
+            compile(&ours)?;
         }
-        let regex = compile(&format!("^(?s:{text})$"))?;
+        let regex = compile(&format!("^(?s:{ours})$"))?;
         let is_plain = |c: char| !"\\.+*?()|[]{}^$".contains(c);
         let literals = text
             .chars()
@@ -254,7 +257,7 @@ mod tests {
         #[test]
         fn shortcuts_change_nothing(pattern in "[ab|*?+.(){1}\\[\\]^$-]{0,8}", value in "[ab|\n]{0,5}") {
             let Ok(matcher) = Matcher::new("l", MatchOp::Regex, &pattern) else { return Ok(()) };
-            let plain = Regex::new(&format!("^(?s:{pattern})$")).unwrap();
+            let plain = Regex::new(&format!("^(?s:{})$", dialect::translate(&pattern))).unwrap();
             prop_assert_eq!(matcher.matches(&value), plain.is_match(&value));
             if let Some(literals) = matcher.literals() {
                 prop_assert_eq!(matcher.matches(&value), literals.contains(&value.as_str()));

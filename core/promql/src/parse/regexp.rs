@@ -81,7 +81,7 @@ mod tests {
             ("[z-a]", "invalid character class range: `z-a`"),
             ("a{5,2}", "invalid repeat count: `{5,2}`"),
             ("a\n(", "missing closing ): `a\n(`"),
-            ("\\w{1000}", "Compiled regex exceeds size limit of 1048576 bytes: `\\w{1000}`"),
+            ("\\pL{1000}", "Compiled regex exceeds size limit of 1048576 bytes: `\\pL{1000}`"),
         ] {
             let error = Matcher::new("l", MatchOp::Regex, expression).unwrap_err();
             let expected = format!("error parsing regexp: {expected}");

@@ -358,9 +358,9 @@ fn a_text_cannot_buy_memory_cheaply() {
     let many = format!("x{{{}}}", repeated("a=~\"b\"", 50_000));
     let expected = "1:905: parse error: too many regular expressions: the limit is 128 in a query";
     assert_eq!(refusal(&many), expected);
-    let large = format!("x{{{}}}", repeated("a=~\"\\\\w{1000}\"", 50_000));
+    let large = format!("x{{{}}}", repeated("a=~\"\\\\pL{1000}\"", 50_000));
     let expected = "1:3: parse error: error parsing regexp: \
-                    Compiled regex exceeds size limit of 1048576 bytes: `\\w{1000}`";
+                    Compiled regex exceeds size limit of 1048576 bytes: `\\pL{1000}`";
     assert_eq!(refusal(&large), expected);
 }
 

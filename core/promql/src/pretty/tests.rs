@@ -61,10 +61,12 @@ fn subqueries_keep_their_brackets_with_them() {
             )"#]],
     );
     check(
-        "quantile_over_time(0.9, a_rather_long_metric_name_that_fills_the_line{job=\"a\", instance=\"b\"}[1h:5m])",
-        &expect![[
-            r#"quantile_over_time(0.9, a_rather_long_metric_name_that_fills_the_line{instance="b",job="a"}[1h:5m])"#
-        ]],
+        "quantile_over_time(0.9, a_rather_long_metric_name_that_fills_the_line{job=\"a job\", instance=\"b\"}[1h:5m])",
+        &expect![[r#"
+            quantile_over_time(
+              0.9,
+            a_rather_long_metric_name_that_fills_the_line{instance="b",job="a job"}[1h:5m]
+            )"#]],
     );
     check(
         "sum(max_over_time(a_rather_long_metric_name_that_fills_the_line{job=\"a\"}[1h:5m])) + sum(another_long_name)",
