@@ -1,6 +1,8 @@
 //! What the engine executes passes; everything else is named and placed.
 
 use super::*;
+use crate::ast::ValueType;
+use crate::functions::FUNCTIONS;
 use crate::parse::{ParseOptions, parse};
 
 fn refusal(text: &str) -> Result<(), String> {
@@ -67,4 +69,50 @@ fn all_that_is_unsupported_is_listed() {
     let expected =
         ["operator or", "topk()", "@", "a subquery"].map(|it| format!("{it} is not supported yet"));
     assert_eq!(things, expected);
+}
+
+/// A call of `function` with as few arguments as it takes, each of the right type.
+fn smallest_call(function: &Function) -> String {
+    let args: Vec<_> = function
+        .args
+        .iter()
+        .map(|wanted| match wanted {
+            ValueType::Scalar => "0.5",
+            ValueType::String => "\"a\"",
+            ValueType::Vector => "{a=\"b\"}",
+            ValueType::Matrix => "x[5m]",
+        })
+        .collect();
+    format!("{}({})", function.name, args.join(", "))
+}
+
+#[test]
+fn a_function_is_executed_or_refused_by_name() {
+    let (mut executed, mut refused) = (0, 0);
+    for function in FUNCTIONS {
+        let expected = format!("1:1: parse error: {}() is not supported yet", function.name);
+        match refusal(&smallest_call(function)) {
+            Ok(()) => executed += 1,
+            Err(message) => {
+                assert_eq!(message, expected);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((executed, refused), (22, 68));
+}
+
+#[test]
+fn what_stands_beside_a_refused_function_does_not_hide_it() {
+    for function in FUNCTIONS {
+        let call = smallest_call(function);
+        if refusal(&call).is_ok() || function.returns == ValueType::Scalar {
+            continue;
+        }
+        for around in ["-CALL", "(CALL)", "CALL + 1", "x * on (a) CALL", "sum by (a) (CALL)"] {
+            let text = around.replace("CALL", &call);
+            let expected = format!("{}() is not supported yet", function.name);
+            assert!(refusal(&text).unwrap_err().ends_with(&expected), "{text}");
+        }
+    }
 }
