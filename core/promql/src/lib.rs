@@ -5,6 +5,8 @@
 //! the fragments that were pushed to it.
 //!
 //! ```text
+//!              text, several lines, JSON (print, pretty, json)
+//!                                   ▲
 //!  text ─lex─► tokens ─parse─► Expr (ast, spans) ─check─► typed ─► Fragment(s) + final stage
 //!                                                                    │
 //!                    SampleSource ─► kernel (instant, range) ─► map ─► aggregate(partial)

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use crate::ast::{Aggregate, Binary, Expr, ExprKind, Subquery};
+use crate::ast::{Aggregate, Binary, Expr, ExprKind};
 use crate::print;
 
 /// The longest form in one line, indentation aside.
@@ -14,7 +14,17 @@ const LINE_BYTES_MAX: usize = 100;
 
 /// An expression that displays itself over several lines where it is long.
 #[derive(Debug, Clone, Copy)]
-pub struct Pretty<'a>(pub &'a Expr);
+pub struct Pretty<'a> {
+    expr: &'a Expr,
+    line_bytes_max: usize,
+}
+
+/// A part of an expression that begins a line of its own.
+struct Part<'a> {
+    expr: &'a Expr,
+    level: usize,
+    line_bytes_max: usize,
+}
 
 /// Counts what is written, and refuses when it becomes too much.
 struct Line {
@@ -26,80 +36,90 @@ struct Indent(usize);
 
 // === impl Pretty ===
 
+impl<'a> Pretty<'a> {
+    /// In lines of 100 bytes, as Prometheus.
+    #[must_use]
+    pub const fn new(expr: &'a Expr) -> Self {
+        Self::within(expr, LINE_BYTES_MAX)
+    }
+
+    const fn within(expr: &'a Expr, line_bytes_max: usize) -> Self {
+        Self { expr, line_bytes_max }
+    }
+}
+
 impl Display for Pretty<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        node(f, self.0, 0)
+        Part { expr: self.expr, level: 0, line_bytes_max: self.line_bytes_max }.fmt(f)
     }
 }
 
-fn node(f: &mut Formatter<'_>, expr: &Expr, level: usize) -> fmt::Result {
-    match &expr.kind {
-        // Prometheus forgets the blanks before a short subquery, and so do we.
-        ExprKind::Subquery(_) if fits(expr) => expr.fmt(f),
-        ExprKind::Subquery(subquery) => long_subquery(f, subquery, level),
-        ExprKind::Unary { is_negative, inner } => {
-            Indent(level).fmt(f)?;
-            f.write_char(if *is_negative { '-' } else { '+' })?;
-            // The sign stands between the operand and its indentation.
-            f.write_str(indented(inner, level).trim())
-        }
-        ExprKind::Paren(inner) if !fits(expr) => {
-            writeln!(f, "{}(", Indent(level))?;
-            node(f, inner, level + 1)?;
-            write!(f, "\n{})", Indent(level))
-        }
-        ExprKind::Binary(binary) if !fits(expr) => long_binary(f, binary, level),
-        ExprKind::Aggregate(aggregate) if !fits(expr) => long_aggregate(f, aggregate, level),
-        ExprKind::Call { function, args } if !fits(expr) => {
-            writeln!(f, "{}{}(", Indent(level), function.name)?;
-            for (i, arg) in args.iter().enumerate() {
-                f.write_str(if i > 0 { ",\n" } else { "" })?;
-                node(f, arg, level + 1)?;
+// === impl Part ===
+
+impl Display for Part<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (indent, expr) = (Indent(self.level), self.expr);
+        match &expr.kind {
+            // Prometheus forgets the blanks before a short subquery, and so do we.
+            ExprKind::Subquery(_) if self.fits() => expr.fmt(f),
+            ExprKind::Subquery(subquery) => {
+                self.beside(&subquery.inner).fmt(f)?;
+                print::window(f, subquery)
             }
-            write!(f, "\n{})", Indent(level))
-        }
-        _ => write!(f, "{}{expr}", Indent(level)),
-    }
-}
-
-fn long_subquery(f: &mut Formatter<'_>, subquery: &Subquery, level: usize) -> fmt::Result {
-    node(f, &subquery.inner, level)?;
-    print::window(f, subquery)
-}
-
-fn long_binary(f: &mut Formatter<'_>, binary: &Binary, level: usize) -> fmt::Result {
-    node(f, &binary.left, level + 1)?;
-    write!(f, "\n{}", Indent(level))?;
-    print::operator(f, binary)?;
-    f.write_char('\n')?;
-    node(f, &binary.right, level + 1)
-}
-
-fn long_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate, level: usize) -> fmt::Result {
-    Indent(level).fmt(f)?;
-    print::grouped_operator(f, aggregate)?;
-    f.write_str("(\n")?;
-    if let Some(param) = &aggregate.param {
-        node(f, param, level + 1)?;
-        f.write_str(",\n")?;
-    }
-    node(f, &aggregate.inner, level + 1)?;
-    write!(f, "\n{})", Indent(level))
-}
-
-fn indented(expr: &Expr, level: usize) -> String {
-    struct At<'a>(&'a Expr, usize);
-    impl Display for At<'_> {
-        fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-            node(f, self.0, self.1)
+            ExprKind::Unary { is_negative, inner } => {
+                let sign = if *is_negative { '-' } else { '+' };
+                // The sign stands between the operand and its indentation.
+                write!(f, "{indent}{sign}{}", self.beside(inner).to_string().trim())
+            }
+            ExprKind::Paren(inner) if !self.fits() => {
+                write!(f, "{indent}(\n{}\n{indent})", self.below(inner))
+            }
+            ExprKind::Binary(binary) if !self.fits() => self.long_binary(f, binary),
+            ExprKind::Aggregate(aggregate) if !self.fits() => self.long_aggregate(f, aggregate),
+            ExprKind::Call { function, args } if !self.fits() => {
+                write!(f, "{indent}{}(", function.name)?;
+                for (i, arg) in args.iter().enumerate() {
+                    write!(f, "{}\n{}", if i > 0 { "," } else { "" }, self.below(arg))?;
+                }
+                write!(f, "\n{indent})")
+            }
+            _ => write!(f, "{indent}{expr}"),
         }
     }
-    At(expr, level).to_string()
 }
 
-/// Whether the form in one line is short enough.
-fn fits(expr: &Expr) -> bool {
-    write!(Line { bytes_left: LINE_BYTES_MAX }, "{expr}").is_ok()
+impl<'a> Part<'a> {
+    /// A child at the same level.
+    const fn beside(&self, expr: &'a Expr) -> Self {
+        Self { expr, level: self.level, line_bytes_max: self.line_bytes_max }
+    }
+
+    /// A child one level further in.
+    const fn below(&self, expr: &'a Expr) -> Self {
+        Self { expr, level: self.level + 1, line_bytes_max: self.line_bytes_max }
+    }
+
+    /// Whether the form in one line is short enough.
+    fn fits(&self) -> bool {
+        write!(Line { bytes_left: self.line_bytes_max }, "{}", self.expr).is_ok()
+    }
+
+    fn long_binary(&self, f: &mut Formatter<'_>, binary: &'a Binary) -> fmt::Result {
+        write!(f, "{}\n{}", self.below(&binary.left), Indent(self.level))?;
+        print::operator(f, binary)?;
+        write!(f, "\n{}", self.below(&binary.right))
+    }
+
+    fn long_aggregate(&self, f: &mut Formatter<'_>, aggregate: &'a Aggregate) -> fmt::Result {
+        let indent = Indent(self.level);
+        indent.fmt(f)?;
+        print::grouped_operator(f, aggregate)?;
+        f.write_str("(\n")?;
+        if let Some(param) = &aggregate.param {
+            writeln!(f, "{},", self.below(param))?;
+        }
+        write!(f, "{}\n{indent})", self.below(&aggregate.inner))
+    }
 }
 
 // === impl Line ===

@@ -54,7 +54,7 @@ fn round_trip(text: &str) -> Result<(), String> {
     if shape(&again) != shape(&expr) {
         return Err(format!("{printed} is another tree"));
     }
-    let pretty = Pretty(&expr).to_string();
+    let pretty = Pretty::new(&expr).to_string();
     let again = parse_all(&pretty).map_err(|error| format!("{pretty}: {error}"))?;
     if shape(&again) != shape(&expr) {
         return Err(format!("{pretty} is another tree"));

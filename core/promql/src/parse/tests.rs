@@ -229,7 +229,7 @@ fn survive(text: String) -> Result<(), String> {
         assert_eq!(format!("{expr:?}").is_empty(), expr.to_string().is_empty());
         let _ = (expr.value_type(), refuse(&text, &expr));
         assert!(!describe(&expr).to_string().is_empty());
-        assert!(!Pretty(&expr).to_string().is_empty());
+        assert!(!Pretty::new(&expr).to_string().is_empty());
         Ok(())
     };
     std::thread::Builder::new().stack_size(2 << 20).spawn(life).unwrap().join().unwrap()
