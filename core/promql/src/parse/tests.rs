@@ -445,7 +445,9 @@ proptest! {
     ) {
         let text = tokens.join(" ");
         if let Ok(expr) = parse(&text, &ParseOptions::all()) {
-            let _ = refuse(&text, &expr);
+            let _ = (refuse(&text, &expr), describe(&expr));
+            let pretty = Pretty::new(&expr).to_string();
+            prop_assert_eq!(parse(&pretty, &ParseOptions::all()).map(|e| e.to_string()), Ok(expr.to_string()));
         }
     }
 
@@ -456,5 +458,8 @@ proptest! {
         let again = parse(&printed, &ParseOptions::all());
         prop_assert_eq!(again.as_ref().map(shape), Ok(shape(&expr)), "{}", printed);
         prop_assert_eq!(again.map(|again| again.to_string()), Ok(printed));
+        let pretty = Pretty::new(&expr).to_string();
+        let again = parse(&pretty, &ParseOptions::all());
+        prop_assert_eq!(again.as_ref().map(shape), Ok(shape(&expr)), "{}", pretty);
     }
 }
