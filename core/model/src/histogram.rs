@@ -20,10 +20,13 @@ mod arithmetic;
 mod bounds;
 mod bucket;
 mod check;
+mod classic;
+mod integer;
 mod kahan;
 mod quantile;
 mod reset;
 mod side;
+mod text;
 mod trim;
 
 use std::sync::Arc;
@@ -34,8 +37,11 @@ pub use bucket::Bucket;
 pub use check::{
     HistogramError, SCHEMA_MAX, SCHEMA_MIN, SCHEMAS_RESERVED, SideName, is_valid_schema,
 };
+pub use classic::{ClassicError, ClassicHistogram};
+pub use integer::{DeltaSide, IntegerHistogram};
 pub use quantile::NanEffect;
 pub use side::Indexed;
+pub use text::LiteralError;
 pub use trim::Keep;
 
 /// The schema of custom buckets.

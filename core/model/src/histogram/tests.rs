@@ -4,6 +4,8 @@ use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, propte
 
 use super::*;
 
+mod forms;
+
 /// An exponential histogram: (offset, counts) above and below zero, and the zero bucket's
 /// (threshold, count). Count and sum are those of the buckets.
 fn exponential(
@@ -12,7 +14,7 @@ fn exponential(
     positive: (i32, &[f64]),
     negative: (i32, &[f64]),
 ) -> Histogram {
-    let count = zero.1 + positive.1.iter().chain(negative.1).sum::<f64>();
+    let count = positive.1.iter().chain(negative.1).fold(zero.1, |total, count| total + count);
     Histogram {
         schema,
         zero_threshold: zero.0,
@@ -26,7 +28,7 @@ fn exponential(
 }
 
 fn custom(bounds: &[f64], counts: &[f64]) -> Histogram {
-    let count = counts.iter().sum();
+    let count = counts.iter().fold(0.0, |total, count| total + count);
     Histogram {
         schema: CUSTOM_SCHEMA,
         count,
