@@ -309,6 +309,12 @@ fn trimming_interpolates_within_the_bucket_it_cuts() {
     assert_eq!(drawn(Keep::Below, 1.0), ((vec![2.0], 1.0, vec![2.0]), 5.0));
     assert_eq!(drawn(Keep::Above, 0.0), ((vec![], 0.5, vec![2.0, 4.0]), 6.5));
     assert!(near(drawn(Keep::Above, 2_f64.sqrt()).1, 2.0));
+    let thin = |keep| {
+        let mut histogram = exponential(0, (0.0, 3.0), (0, &[]), (0, &[]));
+        histogram.trim(0.0, keep);
+        histogram.zero_count
+    };
+    assert_eq!((thin(Keep::Below), thin(Keep::Above)), (0.0, 3.0));
     let mut custom = custom(&[5.0, 10.0], &[1.0, 4.0, 5.0]);
     custom.trim(7.5, Keep::Below);
     assert_eq!((custom.positive.counts, custom.count, custom.sum), (vec![1.0, 2.0], 3.0, 15.0));

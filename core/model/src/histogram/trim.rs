@@ -67,18 +67,19 @@ impl Histogram {
             (false, true) => zero.upper = 0.0,
             _ => {}
         }
-        let (from, to) = match cut.keep {
-            Keep::Below => (zero.lower, zero.upper.min(cut.at)),
-            Keep::Above => (zero.lower.max(cut.at), zero.upper),
-        };
-        if zero.lower == zero.upper {
-            // Without a width, all of it lies at 0.
-            let is_kept = if cut.keep == Keep::Below { 0.0 <= cut.at } else { cut.at <= 0.0 };
-            return if is_kept { Rest { count: zero.count, middle: 0.0 } } else { NOTHING };
+        // A zero bucket without a width lies at 0: above it for `>/ 0`, not below it for `</ 0`.
+        let is_above = cut.at <= zero.lower;
+        let is_below = !is_above && zero.upper <= cut.at;
+        let is_kept = if cut.keep == Keep::Below { is_below } else { is_above };
+        if is_kept {
+            let middle = f64::midpoint(zero.lower, zero.upper);
+            return Rest { count: zero.count, middle };
         }
-        if from >= to {
+        if is_above || is_below {
             return NOTHING;
         }
+        let (from, to) =
+            if cut.keep == Keep::Below { (zero.lower, cut.at) } else { (cut.at, zero.upper) };
         let count = zero.count * ((to - from) / (zero.upper - zero.lower));
         Rest { count, middle: f64::midpoint(from, to) }
     }
