@@ -4,7 +4,7 @@
 //! is left is not known; it is estimated from the middle of each bucket, so it can be far off.
 //! Source: `TrimBuckets` of Prometheus 3.14.
 
-use super::{Bucket, Histogram};
+use super::{Bucket, Histogram, Side};
 
 /// Which observations are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +60,12 @@ impl Histogram {
         }
     }
 
-    /// The zero bucket is even, but one-sided when there are buckets on one side only.
+    /// The zero bucket is even, but one-sided when only one side has populated buckets.
     fn rest_of_zero(&self, mut zero: Bucket, cut: Cut) -> Rest {
-        match (self.negative.is_empty(), self.positive.is_empty()) {
-            (true, false) => zero.lower = 0.0,
-            (false, true) => zero.upper = 0.0,
+        let is_populated = |side: &Side| side.counts.iter().any(|count| *count != 0.0);
+        match (is_populated(&self.negative), is_populated(&self.positive)) {
+            (false, true) => zero.lower = 0.0,
+            (true, false) => zero.upper = 0.0,
             _ => {}
         }
         // A zero bucket without a width lies at 0: above it for `>/ 0`, not below it for `</ 0`.
