@@ -142,13 +142,18 @@ impl Trim {
         let Bucket { lower, upper, count } = bucket;
         let lower = if has_positive && !has_negative { 0.0 } else { lower };
         let upper = if has_negative && !has_positive { 0.0 } else { upper };
-        let (from, to) = match self.keeps_below {
-            true => (lower, upper.min(self.bound)),
-            false => (lower.max(self.bound), upper),
+        let bound = self.bound;
+        let (is_none, is_all) = match self.keeps_below {
+            true => (bound <= lower, bound >= upper),
+            false => (bound > lower && bound >= upper, bound <= lower),
         };
-        if from >= to {
+        if is_none {
             return Left { count: 0.0, middle: 0.0 };
         }
+        if is_all {
+            return Left { count, middle: f64::midpoint(lower, upper) };
+        }
+        let (from, to) = if self.keeps_below { (lower, bound) } else { (bound, upper) };
         Left { count: count * ((to - from) / (upper - lower)), middle: f64::midpoint(from, to) }
     }
 }
