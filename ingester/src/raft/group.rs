@@ -27,7 +27,7 @@ use super::network::Alone;
 use super::snapshot::Checkpoints;
 use super::state_machine::StateMachine;
 use super::types::{Command, Member, TypeConfig};
-use crate::log_writer::LogWriter;
+use crate::log_writer::{LogWriter, Proposed};
 use crate::machine::Machine;
 use crate::storage::StorageError;
 use crate::storage::log::GroupId;
@@ -68,6 +68,7 @@ pub(crate) struct Group<M> {
     checkpoints: Arc<Checkpoints>,
     leads: Arc<AtomicBool>,
     machine: Arc<M>,
+    proposed: Proposed,
     /// Closed once none of openraft's tasks holds the storage any more.
     storage_use: watch::Receiver<()>,
 }
@@ -112,12 +113,14 @@ impl<M: Machine> Group<M> {
     pub(crate) async fn start(parts: GroupParts<M>, tasks: &Tasks) -> Result<Self, GroupError> {
         let GroupParts { id, node, writer, budget, checkpoints, applied, machine } = parts;
         let (held, storage_use) = watch::channel(());
+        let proposed = writer.proposed();
         let log = GroupLog::open(id, writer, budget, held.clone())?;
         let is_new = log.vote().is_none() && log.last().is_none();
         let state = StateMachine::new(
             Arc::clone(&machine) as Arc<_>,
             Arc::clone(&checkpoints),
             applied,
+            log.applied_end(),
             held,
         );
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
@@ -126,7 +129,7 @@ impl<M: Machine> Group<M> {
             .await
             .map_err(|fatal| stopped(fatal.to_string()))?;
         let leads = Arc::new(AtomicBool::new(false));
-        let group = Self { id, raft, checkpoints, leads, machine, storage_use };
+        let group = Self { id, raft, checkpoints, leads, machine, proposed, storage_use };
         if is_new {
             group.initialize(node).await?;
         } else {
@@ -201,6 +204,7 @@ impl<M: Machine> Group<M> {
     /// When the group has stopped.
     pub(crate) async fn propose(&self, command: Bytes) -> Result<Pending<M::Reply>, GroupError> {
         let (responder, answer) = OneshotResponder::new_pair();
+        self.proposed.add();
         self.raft
             .client_write_ff(Command(command), Some(responder))
             .await

@@ -1,18 +1,18 @@
 //! A group's log, as openraft asks for it.
 //!
-//! Entries are readable as soon as `append` has returned: from the cache, until the log writer has
-//! made them durable, and for as long after that as [`CacheBudget`] allows. Everything else that is
-//! asked often (vote, last and purged id) is kept in memory.
+//! Entries are readable as soon as `append` has returned: from the [`cache`], until they are durable
+//! and applied, and for as long after that as it has room. Everything else that is asked often (vote,
+//! last and purged id) is kept in memory.
 //!
 //! Invariant: an entry leaves the cache only once the store has it, and reads are bounded by the
 //! ids in memory, so changes that are still queued for the store are never visible the wrong way.
 
-use std::collections::VecDeque;
+mod cache;
+
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, ControlFlow, Range, RangeBounds};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::Stream;
 use openraft::OptionalSend;
@@ -21,22 +21,17 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::codec;
-use super::types::{Entry, LogId, Payload, TypeConfig, Vote};
+use super::types::{Entry, LogId, TypeConfig, Vote};
 use crate::log_writer::{Done, LogWriter};
 use crate::storage::StorageError;
 use crate::storage::keys::mark_key;
 use crate::storage::log::{GroupId, LogOp, LogRecord, LogStore, Mark};
 
-/// What the caches of all groups of a node keep of durable entries.
-const CACHE_BYTES: usize = 8 << 20;
+pub(crate) use cache::{AppliedEnd, CacheBudget};
+use cache::{EntryCache, entry_bytes};
+
 /// What one step of a longer read holds in memory.
 const READ_BYTES: usize = 1 << 20;
-/// Counted for an entry beside its payload.
-const ENTRY_OVERHEAD_BYTES: usize = 96;
-
-/// Bytes in the entry caches of a node's groups.
-#[derive(Debug, Default)]
-pub(crate) struct CacheBudget(AtomicUsize);
 
 /// The log of one group; clones are the same log.
 #[derive(Debug, Clone)]
@@ -48,13 +43,13 @@ pub(crate) struct GroupLog {
 struct Shared {
     group: GroupId,
     writer: LogWriter,
-    budget: Arc<CacheBudget>,
+    applied: AppliedEnd,
     inner: Mutex<Inner>,
     /// Tells whoever stops the group that this is gone.
     _held: watch::Sender<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     vote: Option<Vote>,
     committed: Option<LogId>,
@@ -63,20 +58,7 @@ struct Inner {
     /// began, which openraft puts at 0; every entry from here to `last` has to be there.
     first: u64,
     last: Option<LogId>,
-    /// The newest entries, contiguous up to `last`.
-    cache: VecDeque<Cached>,
-    /// Number of the last append; each entry remembers its own.
-    appends: u64,
-    /// The last append that is durable. Entries that were truncated since do not count: their
-    /// successors at the same index have a later number.
-    durable: u64,
-}
-
-#[derive(Debug)]
-struct Cached {
-    entry: Entry,
-    append: u64,
-    bytes: usize,
+    cache: EntryCache,
 }
 
 // === impl GroupLog ===
@@ -118,14 +100,21 @@ impl GroupLog {
             })?;
             last = Some(found?.log_id);
         }
-        let inner = Inner { vote, purged, first, last, ..Inner::default() };
-        let shared = Shared { group, writer, budget, inner: Mutex::new(inner), _held: held };
+        let applied = AppliedEnd::default();
+        let cache = EntryCache::new(budget, applied.clone());
+        let inner = Mutex::new(Inner { vote, committed: None, purged, first, last, cache });
+        let shared = Shared { group, writer, applied, inner, _held: held };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// The last entry's id, or the purged one's when there is no entry.
     pub(crate) fn last(&self) -> Option<LogId> {
         self.shared.inner.lock().last
+    }
+
+    /// Where whoever applies the entries notes how far it is.
+    pub(crate) fn applied_end(&self) -> AppliedEnd {
+        self.shared.applied.clone()
     }
 
     /// The vote, as last saved.
@@ -165,10 +154,8 @@ impl GroupLog {
         if start >= end {
             return (0..0, Vec::new());
         }
-        let cached_from = inner.cache.front().map_or(end, |first| first.entry.log_id.index);
-        let cached = inner.cache.iter().map(|cached| &cached.entry);
-        let cached = cached.filter(|entry| (start..end).contains(&entry.log_id.index));
-        (start..cached_from.clamp(start, end), cached.cloned().collect())
+        let cached_from = inner.cache.first().unwrap_or(end);
+        (start..cached_from.clamp(start, end), inner.cache.range(start..end))
     }
 
     /// Whether `range` was read to its end or to where the log begins to lack entries.
@@ -286,11 +273,11 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         let entries: Vec<Entry> = entries.into_iter().collect();
         let records: Vec<LogRecord> =
             entries.iter().map(|entry| codec::encode_entry(group, entry)).collect();
-        let append = self.shared.inner.lock().push(entries, &self.shared.budget);
+        let append = self.shared.inner.lock().push(entries);
         let shared = Arc::clone(&self.shared);
         let done: Done = Box::new(move |outcome| {
             if outcome.is_ok() {
-                shared.inner.lock().mark_durable(append, &shared.budget);
+                shared.inner.lock().cache.mark_durable(append);
             }
             callback.io_completed(outcome.map_err(io::Error::other));
         });
@@ -305,7 +292,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             if inner.last.is_none_or(|last| last.index < from) {
                 return Ok(());
             }
-            inner.truncate(from, &self.shared.budget);
+            inner.cache.truncate(from);
             inner.last = last.max(inner.purged);
         }
         self.submit(vec![LogOp::Remove { group, range: from..u64::MAX }], None).await
@@ -318,7 +305,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             if inner.purged >= Some(upto) {
                 return Ok(());
             }
-            inner.forget_before(upto.index + 1, &self.shared.budget);
+            inner.cache.forget_before(upto.index + 1);
             inner.purged = Some(upto);
             inner.first = upto.index + 1;
             inner.last = inner.last.max(Some(upto));
@@ -336,65 +323,17 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
 impl Inner {
     /// Caches `entries` and returns the number of this append.
-    fn push(&mut self, entries: Vec<Entry>, budget: &CacheBudget) -> u64 {
-        self.appends += 1;
+    fn push(&mut self, entries: Vec<Entry>) -> u64 {
+        let append = self.cache.begin_append();
         for entry in entries {
-            let bytes = entry_bytes(&entry);
-            budget.0.fetch_add(bytes, Ordering::Relaxed);
             if self.last.is_none() {
                 self.first = entry.log_id.index;
             }
             self.last = Some(entry.log_id);
-            self.cache.push_back(Cached { entry, append: self.appends, bytes });
+            self.cache.push(entry);
         }
-        self.appends
+        append
     }
-
-    fn mark_durable(&mut self, append: u64, budget: &CacheBudget) {
-        self.durable = self.durable.max(append);
-        while budget.0.load(Ordering::Relaxed) > CACHE_BYTES
-            && self.cache.front().is_some_and(|first| first.append <= self.durable)
-        {
-            let first = self.cache.pop_front();
-            budget.release(first.as_ref());
-        }
-    }
-
-    fn truncate(&mut self, from: u64, budget: &CacheBudget) {
-        while self.cache.back().is_some_and(|last| last.entry.log_id.index >= from) {
-            let last = self.cache.pop_back();
-            budget.release(last.as_ref());
-        }
-    }
-
-    fn forget_before(&mut self, index: u64, budget: &CacheBudget) {
-        while self.cache.front().is_some_and(|first| first.entry.log_id.index < index) {
-            let first = self.cache.pop_front();
-            budget.release(first.as_ref());
-        }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.inner.get_mut().truncate(0, &self.budget);
-    }
-}
-
-// === impl CacheBudget ===
-
-impl CacheBudget {
-    fn release(&self, cached: Option<&Cached>) {
-        self.0.fetch_sub(cached.map_or(0, |cached| cached.bytes), Ordering::Relaxed);
-    }
-}
-
-fn entry_bytes(entry: &Entry) -> usize {
-    let payload = match &entry.payload {
-        Payload::Normal(command) => command.0.len(),
-        Payload::Blank | Payload::Membership(_) => 0,
-    };
-    ENTRY_OVERHEAD_BYTES + payload
 }
 
 fn half_open(range: &impl RangeBounds<u64>) -> Range<u64> {

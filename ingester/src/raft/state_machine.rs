@@ -11,6 +11,7 @@ use openraft::{OptionalSend, Snapshot};
 use tokio::sync::watch;
 
 use super::codec::{self, Applied};
+use super::log::AppliedEnd;
 use super::snapshot::{Checkpoints, SnapshotBuilder, SnapshotView};
 use super::types::{
     LeaderId, LogId, Member, Payload, Reply, SnapshotMeta, StoredMembership, TypeConfig,
@@ -36,6 +37,7 @@ pub(crate) struct StateMachine {
     machine: Arc<dyn AnyMachine>,
     checkpoints: Arc<Checkpoints>,
     applied: Applied,
+    applied_end: AppliedEnd,
     /// Tells whoever stops the group that this is gone.
     held: watch::Sender<()>,
 }
@@ -64,14 +66,16 @@ impl<M: Machine> AnyMachine for M {
 
 impl StateMachine {
     /// The state of `machine`, which was restored from the last of `checkpoints`, covering
-    /// `applied`. `held` is dropped with it and with the checkpoints that it still makes.
+    /// `applied`; the log learns through `applied_end` what it has applied since. `held` is dropped
+    /// with it and with the checkpoints that it still makes.
     pub(crate) fn new(
         machine: Arc<dyn AnyMachine>,
         checkpoints: Arc<Checkpoints>,
         applied: Applied,
+        applied_end: AppliedEnd,
         held: watch::Sender<()>,
     ) -> Self {
-        Self { machine, checkpoints, applied, held }
+        Self { machine, checkpoints, applied, applied_end, held }
     }
 
     /// Writes a checkpoint as of the last applied entry; it is durable once it is flushed.
@@ -111,6 +115,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 }
             };
             self.applied.log_id = Some(entry.log_id);
+            self.applied_end.set(entry.log_id.index);
             if let Some(responder) = responder {
                 responder.send(reply);
             }

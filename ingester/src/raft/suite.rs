@@ -52,7 +52,8 @@ fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>) -> (GroupLog, State
     let log =
         GroupLog::open(GROUP, writer, Arc::new(CacheBudget::default()), held.clone()).unwrap();
     let (checkpoints, applied) = Checkpoints::open(state, 1).unwrap();
-    (log, StateMachine::new(Arc::new(Blank), checkpoints, applied, held))
+    let applied_end = log.applied_end();
+    (log, StateMachine::new(Arc::new(Blank), checkpoints, applied, applied_end, held))
 }
 
 impl StoreBuilder<TypeConfig, GroupLog, StateMachine> for Memory {
