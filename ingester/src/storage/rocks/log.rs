@@ -3,6 +3,9 @@
 //! A write goes to the WAL's buffer and the memtable; `sync` writes the buffer out and calls one
 //! fdatasync, while further writes go on. What is synced survives a power cut; RocksDB replays it
 //! when the database is opened.
+//!
+//! A flush writes payloads to blob files and only keys to tables: merging tables then moves some bytes
+//! per entry, and a blob file goes as a whole once all of its entries are purged.
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -21,8 +24,9 @@ const ENTRIES: &str = "log";
 const MARKS: &str = "marks";
 /// What WALs hold beyond this is flushed, and they are deleted.
 const WAL_BYTES_MAX: u64 = 32 << 20;
-/// Most entries are purged a minute after they were written; files may pile up until then, because
-/// merging them sooner would only copy what is about to be deleted.
+/// Smaller payloads (memberships, blank entries) stay beside their keys.
+const BLOB_BYTES_MIN: u64 = 256;
+/// Merging this many tables finds out which blob files have nothing left that is needed.
 const LEVEL0_FILES_MERGE: i32 = 6;
 /// Beyond this many files writes are slowed down.
 const LEVEL0_FILES_SLOW: i32 = 40;
@@ -211,6 +215,9 @@ fn prepared(cache: &BlockCache, tolerance: Tolerance) -> (Options, Vec<ColumnFam
         options.set_level_zero_file_num_compaction_trigger(LEVEL0_FILES_MERGE);
         options.set_level_zero_slowdown_writes_trigger(LEVEL0_FILES_SLOW);
         options.set_level_zero_stop_writes_trigger(LEVEL0_FILES_STOP);
+        options.set_enable_blob_files(true);
+        options.set_min_blob_size(BLOB_BYTES_MIN);
+        options.set_blob_compression_type(DBCompressionType::None);
         ColumnFamilyDescriptor::new(name, options)
     });
     (options, columns.into())

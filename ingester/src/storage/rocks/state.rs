@@ -17,6 +17,10 @@ use super::{
 /// Longer than what any key adds to the limit of a range that it lies in.
 const KEY_TAIL_BYTES: usize = 32;
 
+/// Chunks come in order of time, so a merge rewrites the newest files of each partition only: the
+/// smaller they are, the less of what is already in its place.
+const CHUNK_FILE_BYTES: u64 = 16 << 20;
+
 /// Columns in a database without a WAL.
 #[derive(Debug)]
 pub(crate) struct RocksState {
@@ -50,6 +54,9 @@ impl RocksState {
                 | Column::Metadata => DBCompressionType::Lz4,
             };
             let mut options = column_options(cache, compression);
+            if name == Column::Chunks {
+                options.set_target_file_size_base(CHUNK_FILE_BYTES);
+            }
             if matches!(name, Column::Symbols | Column::Series | Column::Metadata) {
                 options.set_bottommost_compression_type(DBCompressionType::Zstd);
             }
