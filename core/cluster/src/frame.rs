@@ -1,32 +1,44 @@
-//! Frame v1: the samples of one request for one partition, column by column.
+//! Frame v2: the samples of one request for one partition, column by column.
 //!
 //! The gateway encodes a frame once; its bytes travel unchanged through the Raft log into apply.
 //! All integers are little endian.
 //!
 //! ```text
-//!  0   version u8 = 1 │ 0 u8 │ tenant_bytes u16
+//!  0   version u8 = 2 │ 0 u8 │ tenant_bytes u16
 //!  4   n_series u32        new series in section A
 //!  8   n_samples u32       samples in sections B and D
 //!  12  n_runs u32          runs in section C
 //!  16  series_bytes u32    size of section A
 //!  20  metadata_bytes u32  size of section E
-//!  24  tenant
+//!  24  refs_bytes u32      size of section B
+//!  28  tenant
 //!  A   n_series  × { len u32, labels in model::Labels' encoding }
-//!  B   n_samples × ref u32          bit 31 set: index into section A; else SeriesRef
+//!  B   { skip, more } …    varints: refs that follow on one another, see below
 //!  C   n_runs    × { timestamp_ms i64, count u32 }   counts add up to n_samples
 //!  D   n_samples × value u64        the float's bits
 //!  E   { kind u8, family len u16, help len u16, unit len u16, texts } …
 //! ```
 //!
+//! A ref is 32 bits: with bit 31 set an index into section A, else a `SeriesRef`. A target's series
+//! come in the same order each time, and got their refs in that order, so section B is made of runs:
+//! `skip` (zigzag) is how far the run's first ref lies from the one after the last run's (at first, from
+//! 0), modulo 2^32, and `more` how many refs follow the first, each the last plus one. Mostly that is
+//! some bytes a frame, and 4 a sample when every ref is far from its neighbour.
+//!
 //! Integrity is the log entry's business (crc32c); shape is checked here, before any allocation.
+
+mod refs;
 
 use bytes::Bytes;
 use model::{SeriesRef, TenantId, TimestampMs};
 
+pub use refs::Refs;
+use refs::RefsBuilder;
+
 /// Bytes before the tenant.
-const HEADER_BYTES: usize = 24;
+const HEADER_BYTES: usize = 28;
 /// The version that this code writes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes of one run in section C.
 const RUN_BYTES: usize = 12;
 
@@ -61,7 +73,7 @@ pub struct FrameBuilder {
     tenant: Vec<u8>,
     series: Vec<u8>,
     n_series: u32,
-    refs: Vec<u8>,
+    refs: RefsBuilder,
     runs: Vec<(TimestampMs, u32)>,
     values: Vec<u8>,
     n_samples: u32,
@@ -73,6 +85,7 @@ pub struct FrameBuilder {
 pub struct FrameView<'a> {
     tenant: &'a str,
     n_series: u32,
+    n_samples: usize,
     series: &'a [u8],
     refs: &'a [u8],
     runs: &'a [u8],
@@ -149,7 +162,7 @@ impl FrameBuilder {
     /// Adds one sample. Samples of one series come in the order in which they are to be applied.
     #[inline]
     pub fn push(&mut self, series: FrameRef, timestamp_ms: TimestampMs, value: f64) {
-        self.refs.extend_from_slice(&series.encode().to_le_bytes());
+        self.refs.push(series.encode());
         self.values.extend_from_slice(&value.to_bits().to_le_bytes());
         self.n_samples += 1;
         match self.runs.last_mut() {
@@ -186,11 +199,11 @@ impl FrameBuilder {
 
     /// The size that the frame would have now.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         HEADER_BYTES
             + self.tenant.len()
             + self.series.len()
-            + self.refs.len()
+            + self.refs.bytes()
             + self.runs.len() * RUN_BYTES
             + self.values.len()
             + self.metadata.len()
@@ -200,7 +213,7 @@ impl FrameBuilder {
     #[must_use]
     pub const fn capacity_bytes(&self) -> usize {
         self.series.capacity()
-            + self.refs.capacity()
+            + self.refs.capacity_bytes()
             + self.runs.capacity() * size_of::<(TimestampMs, u32)>()
             + self.values.capacity()
             + self.metadata.capacity()
@@ -224,9 +237,10 @@ impl FrameBuilder {
         out.extend_from_slice(&len32(self.runs.len()));
         out.extend_from_slice(&len32(self.series.len()));
         out.extend_from_slice(&len32(self.metadata.len()));
+        out.extend_from_slice(&len32(self.refs.bytes()));
         out.extend_from_slice(&self.tenant);
         out.extend_from_slice(&self.series);
-        out.extend_from_slice(&self.refs);
+        self.refs.write_to(&mut out);
         for (timestamp_ms, count) in &self.runs {
             out.extend_from_slice(&timestamp_ms.to_le_bytes());
             out.extend_from_slice(&count.to_le_bytes());
@@ -260,7 +274,7 @@ impl<'a> FrameView<'a> {
         let sizes = [
             tenant_bytes,
             u32_at(16) as usize,
-            n_samples.saturating_mul(4),
+            u32_at(24) as usize,
             n_runs.saturating_mul(RUN_BYTES),
             n_samples.saturating_mul(8),
             u32_at(20) as usize,
@@ -275,7 +289,7 @@ impl<'a> FrameView<'a> {
             section
         });
         let tenant = std::str::from_utf8(tenant).map_err(|_| malformed("tenant is not UTF-8"))?;
-        let view = Self { tenant, n_series, series, refs, runs, values, metadata };
+        let view = Self { tenant, n_series, n_samples, series, refs, runs, values, metadata };
         view.check_sections().map_err(malformed)?;
         Ok(view)
     }
@@ -294,13 +308,7 @@ impl<'a> FrameView<'a> {
         if counted != self.samples() as u64 {
             return Err("runs do not add up to the samples");
         }
-        let is_known = |raw| match FrameRef::decode(raw) {
-            FrameRef::New(index) => index < self.n_series,
-            FrameRef::Known(_) => true,
-        };
-        if !self.refs().all(is_known) {
-            return Err("a ref points past section A");
-        }
+        refs::check(self.refs, self.samples(), self.n_series)?;
         let mut rest = self.metadata;
         while !rest.is_empty() {
             rest = take_metadata(rest).ok_or("section E is cut or not UTF-8")?.1;
@@ -317,7 +325,7 @@ impl<'a> FrameView<'a> {
     /// The number of samples.
     #[must_use]
     pub const fn samples(&self) -> usize {
-        self.refs.len() / 4
+        self.n_samples
     }
 
     /// The number of new series.
@@ -338,15 +346,9 @@ impl<'a> FrameView<'a> {
     }
 
     /// Section B: raw refs (see [`FrameRef::decode`]).
-    pub fn refs(&self) -> impl ExactSizeIterator<Item = u32> + Clone + 'a {
-        self.refs.as_chunks::<4>().0.iter().map(|raw| u32::from_le_bytes(*raw))
-    }
-
-    /// The raw ref of sample `i`; 0 past the end.
     #[must_use]
-    #[inline]
-    pub fn ref_at(&self, i: usize) -> u32 {
-        self.refs.as_chunks::<4>().0.get(i).map_or(0, |raw| u32::from_le_bytes(*raw))
+    pub const fn refs(&self) -> Refs<'a> {
+        Refs::new(self.refs, self.n_samples)
     }
 
     /// Section C: timestamps with the number of consecutive samples that have them.
