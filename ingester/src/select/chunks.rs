@@ -26,6 +26,8 @@ pub(super) struct Chunks {
     unanswered: Vec<bool>,
     /// Windows in view that have sealed chunks by now, with whether some hold late samples.
     windows: Vec<(i32, bool)>,
+    /// Samples of a chunk that begins before the view.
+    early: (Vec<TimestampMs>, Vec<f64>),
     merged: Vec<(TimestampMs, f64)>,
 }
 
@@ -181,7 +183,21 @@ impl Chunks {
         let start = values.len();
         let chunks = &self.found[self.of[place].clone()];
         for chunk in chunks {
-            xor::decode(&self.bytes[chunk.bytes.clone()], timestamps_ms, values).map_err(|_| {
+            let bytes = &self.bytes[chunk.bytes.clone()];
+            let decoded = if chunk.first_ms < view.range.start_ms {
+                // What comes before the view would have to be cut off from in front of the others.
+                let (early_ms, early) = &mut self.early;
+                early_ms.clear();
+                early.clear();
+                let decoded = xor::decode(bytes, early_ms, early);
+                let before = early_ms.partition_point(|t| *t < view.range.start_ms);
+                timestamps_ms.extend_from_slice(&early_ms[before..]);
+                values.extend_from_slice(&early[before..]);
+                decoded
+            } else {
+                xor::decode(bytes, timestamps_ms, values)
+            };
+            decoded.map_err(|_| {
                 let key = ChunkKey { hour: 0, series: found.series, first_ms: chunk.first_ms };
                 OpError::new(FailureKind::Corrupt, DAMAGED, format!("{key:?} cannot be decoded"))
             })?;
@@ -216,8 +232,10 @@ fn trim(start: usize, start_ms: TimestampMs, end_ms: TimestampMs, block: &mut Sa
     timestamps_ms.truncate(after);
     values.truncate(after);
     let before = start + timestamps_ms[start..].partition_point(|t| *t < start_ms);
-    timestamps_ms.drain(start..before);
-    values.drain(start..before);
+    if before > start {
+        timestamps_ms.drain(start..before);
+        values.drain(start..before);
+    }
 }
 
 /// The id of damage in stored chunks.

@@ -371,8 +371,13 @@ fn decode_columns(reader: &mut Reader<'_>, timestamps_ms: &mut [TimestampMs], va
     (*t_out, *v_out) = (t, f64::from_bits(bits));
     for (t_out, v_out) in columns {
         let next = reader.peek();
-        if next >> 63 == 0 {
-            // The usual case: a steady scrape, whose value's bits are in the same word.
+        let (trailing, significant) = window;
+        if next >> 61 == 0b010 && significant <= 61 {
+            // The usual case: a steady scrape, whose value's bits follow in the same word. In two
+            // steps, because a window without bits, which only a damaged chunk has, shifts by 64.
+            bits ^= (next << 3 >> 1 >> (63 - significant)) << trailing;
+            reader.skip(3 + significant);
+        } else if next >> 63 == 0 {
             reader.skip(1);
             bits ^= changed_bits(reader, next << 1, &mut window);
         } else {
