@@ -15,10 +15,11 @@ use tikv_jemalloc_ctl::{Access, AsName};
 /// scaled to 100 on every architecture we build for.
 const TICKS_PER_S: f64 = 100.0;
 
-/// How long the allocator keeps freed pages for reuse, in milliseconds. jemalloc's own 10 s keep what
-/// a checkpoint freed resident until the next one is encoded; at a quarter of a second a write costs
-/// no more CPU, and a node that takes a million new series peaks a tenth lower.
-const DIRTY_DECAY_MS: isize = 250;
+/// How long the allocator keeps freed pages for reuse, in milliseconds. With jemalloc's own 10 s what
+/// a checkpoint freed is resident until the next one is encoded (1 M new series: 736 MB for 430); with
+/// a quarter of a second a steady load frees and faults in the same pages all the time, a twentieth
+/// of its CPU.
+const DIRTY_DECAY_MS: isize = 5000;
 
 /// Has the allocator give freed pages back soon. Comes first in a process: it holds for the threads'
 /// arenas that are made later. Does nothing where another allocator is linked.
