@@ -6,8 +6,8 @@
 //!  ack ◄── reply of apply, per frame ◄── Group::propose ◄┘ earlier entries were on their way
 //! ```
 //!
-//! There is no timer: a lone frame is proposed at once, and under load the entries grow with the
-//! time that a sync takes. Everything that depends on the clock or on limits is decided here, before
+//! There is no timer: a lone frame is proposed as soon as nothing else is ready to run, and under load
+//! the entries grow with the time that a sync takes. Everything that depends on the clock or on limits is decided here, before
 //! the log; from there on only the log decides.
 
 mod admission;

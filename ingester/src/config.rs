@@ -28,7 +28,7 @@ pub struct Config {
     pub checkpoint_interval_ms: u64,
 
     /// A partition is checkpointed early once this much was written to its log.
-    #[arg(long = "ingester.checkpoint-log-bytes", default_value_t = 64 * MIB)]
+    #[arg(long = "ingester.checkpoint-log-bytes", default_value_t = 48 * MIB)]
     pub checkpoint_log_bytes: u64,
 
     /// Frames that may wait for one partition's log; beyond, writes get 503.
@@ -118,7 +118,7 @@ impl Default for Config {
         Self {
             partitions: 0,
             checkpoint_interval_ms: 60_000,
-            checkpoint_log_bytes: 64 * MIB,
+            checkpoint_log_bytes: 48 * MIB,
             queue_bytes_max: 8 * MIB,
             write_timeout_ms: 10_000,
             memory_limit: 0,

@@ -7,9 +7,11 @@
 //!             bounded)        └─► callbacks, in order
 //! ```
 //!
-//! A batch is whatever queued while the last one was written and synced; that is all the batching
-//! there is, and no timer is involved. One thread does both: a second one that wrote on during the
-//! sync was measured, and wrote twice as many batches, with a change of threads for each, to no
+//! A batch is whatever queued while the last one was written and synced, and what was proposed by then
+//! and is still on its way through Raft ([`Proposed`]): a request has an entry for each partition, and
+//! syncing the first of them at once would make the others wait for a second sync. Nobody waits for
+//! proposals that may come. One thread does both writing and syncing: a second one that wrote on during
+//! the sync was measured, and wrote twice as many batches, with a change of threads for each, to no
 //! earlier ack.
 //!
 //! Invariant: a callback hears `Ok` only after a sync that began after its write had returned. After
@@ -17,9 +19,11 @@
 //! could not write is unknowable, so the process has to end and recover from what the disk holds.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use chassis::Tasks;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 use tracing::error;
 
@@ -31,12 +35,19 @@ use crate::storage::log::{LogOp, LogStore};
 const QUEUE_BYTES: u32 = 32 << 20;
 /// What one batch takes from the queue.
 const BATCH_BYTES: usize = 4 << 20;
+/// How long a batch waits for entries that were proposed before it; they need tens of microseconds,
+/// unless their group has stopped or its task finds no core.
+const GATHER_MAX: Duration = Duration::from_millis(1);
 
 /// Told once the changes are durable, or that they never will be.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
 
 /// Called when the log cannot be written any more. The default aborts the process.
 pub(crate) type OnFatal = Box<dyn Fn(&StorageError) + Send + Sync>;
+
+/// Counts the entries that were proposed on this node, so that the writer knows what is on its way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Proposed(Arc<AtomicU64>);
 
 /// A handle to the writer; the writer ends when the last one is dropped.
 #[derive(Debug, Clone)]
@@ -53,6 +64,8 @@ struct Shared {
     store: Arc<dyn LogStore>,
     metrics: LogMetrics,
     on_fatal: OnFatal,
+    gather_max: Duration,
+    proposed: Proposed,
     /// Bytes that the queue has room for.
     room: Semaphore,
     writes: Mutex<Queue>,
@@ -68,6 +81,10 @@ struct Submission {
 #[derive(Default)]
 struct Queue {
     items: Vec<Submission>,
+    /// Entries that have come, of those that were proposed; never more than these.
+    arrived: u64,
+    /// A batch waits until so many have arrived.
+    gathers: Option<u64>,
     end: Option<End>,
 }
 
@@ -90,10 +107,22 @@ impl LogWriter {
         metrics: LogMetrics,
         on_fatal: OnFatal,
     ) -> std::io::Result<Self> {
+        Self::start_with(store, tasks, metrics, on_fatal, GATHER_MAX)
+    }
+
+    fn start_with(
+        store: Arc<dyn LogStore>,
+        tasks: &Tasks,
+        metrics: LogMetrics,
+        on_fatal: OnFatal,
+        gather_max: Duration,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             store,
             metrics,
             on_fatal,
+            gather_max,
+            proposed: Proposed::default(),
             room: Semaphore::new(QUEUE_BYTES as usize),
             writes: Mutex::default(),
             write_wakes: Condvar::new(),
@@ -135,8 +164,12 @@ impl LogWriter {
         }
         // Given back by the writing thread once the changes have left the queue.
         room.forget();
+        let entries = ops.iter().map(LogOp::entries).sum::<u64>();
+        writes.arrived = (writes.arrived + entries).min(shared.proposed.count());
         writes.items.push(Submission { ops, bytes, done });
-        shared.write_wakes.notify_one();
+        if writes.gathers.is_none_or(|expected| writes.arrived >= expected) {
+            shared.write_wakes.notify_one();
+        }
         Ok(())
     }
 
@@ -154,9 +187,27 @@ impl LogWriter {
         receiver.await.unwrap_or_else(|_| Err(self.handle.shared.ended()))
     }
 
+    /// Where whoever proposes an entry on this node says so.
+    pub(crate) fn proposed(&self) -> Proposed {
+        self.handle.shared.proposed.clone()
+    }
+
     /// The store that is written to, for reads.
     pub(crate) fn store(&self) -> &Arc<dyn LogStore> {
         &self.handle.shared.store
+    }
+}
+
+// === impl Proposed ===
+
+impl Proposed {
+    /// One more entry is on its way to the log.
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -211,6 +262,7 @@ impl Shared {
             }
             self.write_wakes.wait(&mut writes);
         }
+        self.gather(&mut writes);
         let mut bytes = 0;
         let fits = |submission: &&Submission| {
             let first = bytes == 0;
@@ -220,6 +272,19 @@ impl Shared {
         let count = writes.items.iter().take_while(fits).count();
         let rest = writes.items.split_off(count);
         Some(std::mem::replace(&mut writes.items, rest))
+    }
+
+    /// Waits for the entries that were proposed before now.
+    fn gather(&self, writes: &mut MutexGuard<'_, Queue>) {
+        let expected = self.proposed.count();
+        writes.gathers = Some(expected);
+        while writes.arrived < expected && writes.end.is_none() {
+            if self.write_wakes.wait_for(writes, self.gather_max).timed_out() {
+                // Whatever did not come is not waited for again.
+                writes.arrived = writes.arrived.max(expected);
+            }
+        }
+        writes.gathers = None;
     }
 
     fn fail(&self, failure: &StorageError, mut unheard: Vec<Done>) {

@@ -19,7 +19,7 @@ use crate::storage::Column;
 /// How much older than its series' newest a sample may be.
 const LATE_MS: i64 = 2 * 3_600_000;
 /// Samples whose places are looked up together.
-const BLOCK: usize = 16;
+const BLOCK: usize = 64;
 
 /// What the samples of one run have in common.
 #[derive(Debug, Clone, Copy)]

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::*;
-use crate::storage::log::{EntryVisitor, GroupId, Mark};
+use crate::storage::log::{ENTRY_HEADER_BYTES, EntryVisitor, GroupId, LogRecord, Mark};
 use crate::storage::memory::MemoryLog;
 
 const GROUP: GroupId = GroupId { partition: 0, replica: 1 };
@@ -119,6 +120,40 @@ async fn one_sync_serves_everything_that_queued_meanwhile() {
     let syncs = store.syncs.load(Ordering::SeqCst);
     assert!((1..=3).contains(&syncs), "{syncs} syncs for 100 writes that came at once");
     assert_eq!(store.mark(GROUP, Mark::Vote).unwrap(), Some(vec![99]), "order was not kept");
+}
+
+fn entry(partition: u32) -> Vec<LogOp> {
+    let record = LogRecord { index: 1, header: [0; ENTRY_HEADER_BYTES], payload: Bytes::new() };
+    let group = GroupId { partition, replica: 1 };
+    vec![LogOp::Append { group, records: vec![record] }]
+}
+
+#[tokio::test]
+async fn one_sync_serves_what_was_proposed_together() {
+    let store = Arc::new(Odd::default());
+    let fatal: OnFatal = Box::new(|failure| panic!("{failure}"));
+    let (log, metrics) = (Arc::clone(&store) as Arc<_>, LogMetrics::unregistered());
+    let patient = Duration::from_secs(600);
+    let writer = LogWriter::start_with(log, &Tasks::new(), metrics, fatal, patient).unwrap();
+    (0..4).for_each(|_| writer.proposed().add());
+    let acks = (0..4).map(|partition| writer.submit_durable(entry(partition)));
+    for ack in futures::future::join_all(acks).await {
+        ack.unwrap();
+    }
+    assert_eq!(store.syncs.load(Ordering::SeqCst), 1);
+    // What was not proposed here, as a follower's entries are not, is not waited for.
+    writer.submit_durable(entry(9)).await.unwrap();
+    assert_eq!(store.syncs.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_proposal_that_never_arrives_is_not_waited_for_long() {
+    let store = Arc::new(Odd::default());
+    let writer = writer(&store, Box::new(|failure| panic!("{failure}")));
+    writer.proposed().add();
+    writer.proposed().add();
+    writer.submit_durable(entry(0)).await.unwrap();
+    writer.submit_durable(entry(1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -179,6 +179,14 @@ impl Mark {
 // === impl LogOp ===
 
 impl LogOp {
+    /// How many entries it stores.
+    pub(crate) fn entries(&self) -> u64 {
+        match self {
+            Self::Append { records, .. } => records.len() as u64,
+            Self::Put { .. } | Self::Clear { .. } | Self::Remove { .. } => 0,
+        }
+    }
+
     /// Memory that the change holds while it is queued, roughly.
     pub(crate) fn bytes(&self) -> usize {
         const OVERHEAD: usize = 64;
