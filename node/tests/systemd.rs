@@ -15,8 +15,8 @@ fn unit(dir: &Path) -> PathBuf {
     let installed = "ExecStart=/usr/bin/varve ";
     assert!(text.contains(installed), "the unit starts the installed program");
     let path = dir.join("varve.service");
-    let built = std::env::var("CARGO_BIN_EXE_varve").expect("cargo says where the program is");
-    let text = text.replace(installed, &format!("ExecStart={built} "));
+    let built = std::env::var_os("CARGO_BIN_EXE_varve").expect("cargo says where the program is");
+    let text = text.replace(installed, &format!("ExecStart={} ", built.display()));
     std::fs::write(&path, text).expect("the folder is writable");
     path
 }
