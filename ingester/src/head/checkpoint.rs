@@ -142,7 +142,7 @@ impl State {
         let mut before_ms = 0_i64;
         for (series, at) in page.refs(number) {
             let open = page.open(at);
-            let state = open.state();
+            let (state, (whole, rest)) = (open.state(), open.body());
             record
                 .varint(state.last_ms.wrapping_sub(before_ms))
                 .u64(state.last_bits)
@@ -152,7 +152,8 @@ impl State {
                 .u8(state.leading)
                 .u8(state.trailing)
                 .varint(i64::from(page.series(at).born_hour))
-                .raw(open.body());
+                .raw(whole)
+                .raw(&rest);
             before_ms = state.last_ms;
             let late = self.late.of(series);
             record.uvarint(late.len() as u64);

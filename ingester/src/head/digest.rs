@@ -36,7 +36,9 @@ impl State {
                 hash.update(&open.last_ms().to_le_bytes());
                 hash.update(&open.last_bits().to_le_bytes());
                 hash.update(&(open.samples() as u64).to_le_bytes());
-                hash.update(open.body());
+                let (whole, rest) = open.body();
+                hash.update(whole);
+                hash.update(&rest);
                 for (name, value) in self.index.texts(page.pairs(at)) {
                     put_text(&mut hash, name);
                     put_text(&mut hash, value);

@@ -1,10 +1,8 @@
 //! Samples of a frame: into open chunks, to the late ones, or refused.
 //!
 //! Everything is decided here, from the state and the command alone. Samples come in the order in
-//! which the sender's series came, so refs mostly ascend and neighbours share pages; a short block
-//! of them is looked up before it is appended to, so that cache misses overlap.
-
-use std::hint::black_box;
+//! which the sender's series came, so refs mostly ascend, and open chunks that follow on one another in
+//! memory are appended to one after the other.
 
 use cluster::{FrameRef, FrameView, RejectReason};
 use model::chunk::XorChunk;
@@ -18,8 +16,6 @@ use crate::storage::Column;
 
 /// How much older than its series' newest a sample may be.
 const LATE_MS: i64 = 2 * 3_600_000;
-/// Samples whose places are looked up together.
-const BLOCK: usize = 64;
 
 /// What the samples of one run have in common.
 #[derive(Debug, Clone, Copy)]
@@ -42,17 +38,11 @@ impl State {
         for (timestamp_ms, count) in frame.runs() {
             let run = Run { timestamp_ms, window_start_ms: window_start_ms(timestamp_ms) };
             let before = applied.accepted;
-            let mut left = count as usize;
-            while left > 0 {
-                let block = left.min(BLOCK);
-                self.touch(refs.clone().take(block));
-                for (raw, value) in refs.by_ref().zip(values.by_ref()).take(block) {
-                    let series = applied.series(FrameRef::decode(raw));
-                    let outcome = self.append_one(run, series.0, value, store);
-                    applied.count(outcome, sample, series, timestamp_ms);
-                    sample += 1;
-                }
-                left -= block;
+            for (raw, value) in refs.by_ref().zip(values.by_ref()).take(count as usize) {
+                let series = applied.series(FrameRef::decode(raw));
+                let outcome = self.append_one(run, series.0, value, store);
+                applied.count(outcome, sample, series, timestamp_ms);
+                sample += 1;
             }
             if applied.accepted > before {
                 self.counters.newest_ms = self.counters.newest_ms.max(timestamp_ms);
@@ -60,18 +50,6 @@ impl State {
         }
         self.counters.samples += u64::from(applied.accepted);
         applied
-    }
-
-    /// Brings the ends of open chunks near; misses of a whole block then overlap.
-    #[inline]
-    fn touch(&self, refs: impl Iterator<Item = u32>) {
-        let mut ends = 0;
-        for series in refs {
-            if let Some((page, at)) = self.pages.find(series) {
-                ends ^= page.open(at).touch();
-            }
-        }
-        black_box(ends);
     }
 
     #[inline]

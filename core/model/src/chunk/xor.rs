@@ -5,19 +5,24 @@
 //! can therefore be shipped to anything that reads Prometheus chunks without touching it. The
 //! format is written down in `docs/formats/chunk.md`.
 //!
-//! [`XorChunk`] is a chunk that still grows: 48 bytes of state beside its buffer, from which
-//! appending resumes at any time. [`decode`] reads a whole chunk at once, column by column.
+//! [`XorChunk`] is a chunk that still grows: 64 bytes of state beside its buffer, from which
+//! appending resumes at any time. The newest bits, up to 127 of them, wait in that state: chunks lie
+//! side by side, their buffers anywhere, so only one sample in several fetches a cache line of its
+//! own. [`decode`] reads a whole chunk at once, column by column.
 
 mod bits;
 
 use crate::time::TimestampMs;
-use bits::{Reader, put};
+use bits::Reader;
 
 /// The samples after which a chunk is sealed, as in Prometheus.
 pub const SAMPLES_MAX: usize = 120;
 
 /// Bytes before the samples: their number, big endian.
 pub const HEADER_BYTES: usize = 2;
+
+/// Bytes that go to the buffer at a time.
+const WORD_BYTES: usize = size_of::<u128>();
 
 /// `leading` before the first value has set a window.
 const NO_WINDOW: u8 = 0xff;
@@ -47,7 +52,10 @@ pub enum ChunkError {
 /// knows where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct XorChunk {
-    body: Box<[u8]>,
+    /// Whole words of the body.
+    buffer: Box<[u8]>,
+    /// The rest of it, from the highest bit on; zeros behind it.
+    rest: u128,
     last_ms: TimestampMs,
     last_bits: u64,
     delta_ms: u64,
@@ -55,6 +63,13 @@ pub struct XorChunk {
     samples: u16,
     leading: u8,
     trailing: u8,
+}
+
+/// The last bytes of a growing chunk's body, which are not in its buffer yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    bytes: [u8; WORD_BYTES],
+    len: usize,
 }
 
 /// All of a chunk's state but its bytes: what has to be stored to go on appending later.
@@ -81,7 +96,8 @@ pub struct XorState {
 impl Default for XorChunk {
     fn default() -> Self {
         Self {
-            body: Box::default(),
+            buffer: Box::default(),
+            rest: 0,
             last_ms: TimestampMs::MIN,
             last_bits: 0,
             delta_ms: 0,
@@ -104,13 +120,15 @@ impl XorChunk {
         if !fits {
             return None;
         }
+        let (whole, rest) = body.split_at(whole_bytes(state.body_bits));
         let mut buffer = Box::default();
-        if !body.is_empty() {
-            buffer = vec![0; size_class(body.len())].into_boxed_slice();
-            buffer[..body.len()].copy_from_slice(body);
+        if !whole.is_empty() {
+            buffer = vec![0; size_class(whole.len())].into_boxed_slice();
+            buffer[..whole.len()].copy_from_slice(whole);
         }
         Some(Self {
-            body: buffer,
+            buffer,
+            rest: Rest::word(rest),
             last_ms: state.last_ms,
             last_bits: state.last_bits,
             delta_ms: state.delta_ms,
@@ -159,32 +177,33 @@ impl XorChunk {
     /// Timestamp of the first sample; `None` when there is none.
     #[must_use]
     pub fn first_ms(&self) -> Option<TimestampMs> {
-        (self.samples > 0).then(|| Reader::new(&self.body).varint())
+        let (whole, rest) = self.body();
+        // The first word is more than any varint.
+        let start = if whole.is_empty() { &rest[..] } else { &whole[..WORD_BYTES] };
+        (self.samples > 0).then(|| Reader::new(start).varint())
     }
 
-    /// The encoded samples, without the header.
+    /// The encoded samples, without the header, in two parts.
     #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.body[..usize::from(self.body_bits).div_ceil(8)]
+    pub fn body(&self) -> (&[u8], Rest) {
+        let whole = whole_bytes(self.body_bits);
+        let len = usize::from(self.body_bits).div_ceil(8) - whole;
+        let rest = Rest { bytes: self.rest.to_be_bytes(), len };
+        (&self.buffer[..whole], rest)
     }
 
     /// Bytes that the buffer takes from the allocator.
     #[must_use]
     pub const fn buffer_bytes(&self) -> usize {
-        self.body.len()
-    }
-
-    /// The last byte in use, so that a caller can bring its cache line near ahead of an append.
-    #[inline]
-    #[must_use]
-    pub fn touch(&self) -> u8 {
-        self.body.get(usize::from(self.body_bits / 8)).copied().unwrap_or_default()
+        self.buffer.len()
     }
 
     /// Writes the chunk as Prometheus does: the header, then the samples.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.samples.to_be_bytes());
-        out.extend_from_slice(self.body());
+        let (whole, rest) = self.body();
+        out.extend_from_slice(whole);
+        out.extend_from_slice(&rest);
     }
 
     /// Forgets the samples and gives the buffer back; the newest sample stays known.
@@ -280,29 +299,64 @@ impl XorChunk {
     /// Appends the low `len` bits (1 to 64) of `value`.
     #[inline]
     fn append_bits(&mut self, value: u64, len: u32) {
-        let at = usize::from(self.body_bits);
-        let end = at + len as usize;
-        if end > self.body.len() * 8 {
-            self.grow(end.div_ceil(8));
+        let used = u32::from(self.body_bits) % u128::BITS;
+        let aligned = u128::from(value) << (u128::BITS - len);
+        self.rest |= aligned >> used;
+        if used + len >= u128::BITS {
+            self.store_word();
+            // Two steps, because nothing may be left.
+            self.rest = aligned << (u128::BITS - 1 - used) << 1;
         }
-        put(&mut self.body, at, value, len);
-        #[expect(clippy::cast_possible_truncation, reason = "120 samples take under 17,600 bits")]
-        let end = end as u16;
-        self.body_bits = end;
+        #[expect(clippy::cast_possible_truncation, reason = "at most 64")]
+        let len = len as u16;
+        // 120 samples take under 17,600 bits.
+        self.body_bits += len;
+    }
+
+    fn store_word(&mut self) {
+        let at = whole_bytes(self.body_bits);
+        if at + WORD_BYTES > self.buffer.len() {
+            self.grow(at + WORD_BYTES);
+        }
+        self.buffer[at..at + WORD_BYTES].copy_from_slice(&self.rest.to_be_bytes());
     }
 
     #[cold]
     fn grow(&mut self, needed_bytes: usize) {
-        let held = self.body.len();
+        let held = self.buffer.len();
         let wanted = needed_bytes.max(held + held / 2).max(FIRST_BUFFER_BYTES);
         let mut larger = vec![0; size_class(wanted)].into_boxed_slice();
-        larger[..held].copy_from_slice(&self.body);
-        self.body = larger;
+        larger[..held].copy_from_slice(&self.buffer);
+        self.buffer = larger;
     }
 }
 
-/// Room for the first two samples of most series.
+// === impl Rest ===
+
+impl Rest {
+    /// At most 16 bytes as the word that begins with them.
+    fn word(bytes: &[u8]) -> u128 {
+        let mut word = [0; WORD_BYTES];
+        word[..bytes.len()].copy_from_slice(bytes);
+        u128::from_be_bytes(word)
+    }
+}
+
+impl std::ops::Deref for Rest {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// Room for the first words of most series.
 const FIRST_BUFFER_BYTES: usize = 32;
+
+/// Bytes of a body that are in the buffer.
+const fn whole_bytes(body_bits: u16) -> usize {
+    body_bits as usize / 8 / WORD_BYTES * WORD_BYTES
+}
 
 /// The allocator's size class that holds `bytes`: steps of 16 up to 128, then four a doubling, as
 /// jemalloc has them, so that no part of an allocation is out of reach.

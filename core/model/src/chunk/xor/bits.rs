@@ -1,33 +1,6 @@
 //! Bit streams, most significant bit first, as Prometheus' `bstream` lays them out.
 //!
-//! Both directions move whole words: a writer stores eight bytes at a time over space that is not
-//! in use yet, a reader takes any 64 bits with two loads. Bits behind the writer's position in its
-//! last byte are always zero.
-
-/// Writes the low `len` bits (1 to 64) of `value` at bit `at`. There must be room for them.
-#[inline]
-pub(super) fn put(bytes: &mut [u8], at: usize, value: u64, len: u32) {
-    #[expect(clippy::cast_possible_truncation, reason = "less than 8")]
-    let (byte, shift) = (at / 8, (at % 8) as u32);
-    let aligned = value << (64 - len);
-    let Some(room) = bytes.get_mut(byte..) else { return };
-    let Some(first) = room.first() else { return };
-    // A first byte without used bits may hold anything that an earlier word left there.
-    let kept = if shift == 0 { 0 } else { u64::from(*first) << 56 };
-    let word = (kept | aligned >> shift).to_be_bytes();
-    if let Some(whole) = room.first_chunk_mut::<8>() {
-        *whole = word;
-    } else {
-        let len = room.len();
-        room.copy_from_slice(&word[..len]);
-    }
-    if shift + len > 64
-        && let Some(ninth) = room.get_mut(8)
-    {
-        let [last, ..] = (aligned << (64 - shift)).to_be_bytes();
-        *ninth = last;
-    }
-}
+//! A reader takes any 64 bits with two loads.
 
 /// Bytes at the end of a stream that are read from a padded copy.
 const TAIL_BYTES: usize = 16;
