@@ -4,6 +4,7 @@
 //! order of complaints, because clients (Grafana first of all) show and match them.
 
 mod build;
+mod expression;
 mod form;
 mod labels;
 mod limit;
@@ -60,6 +61,11 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     Router::new()
         .route("/api/v1/query", get(query::instant).post(query::instant))
         .route("/api/v1/query_range", get(query::range).post(query::range))
+        .route("/api/v1/format_query", get(expression::format).post(expression::format))
+        .route(
+            "/api/v1/parse_query",
+            get(expression::describe_tree).post(expression::describe_tree),
+        )
         .route("/api/v1/series", get(labels::series).post(labels::series))
         .route("/api/v1/labels", get(labels::names).post(labels::names))
         .route("/api/v1/label/{name}/values", get(labels::values))

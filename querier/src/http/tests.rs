@@ -124,6 +124,27 @@ fn data(body: &str) -> String {
     data.strip_suffix('}').unwrap().replace(r#"{"metric""#, "\n{\"metric\"")
 }
 
+#[tokio::test]
+async fn expressions_are_formatted_and_described_without_data() {
+    let house = House::usual(1);
+    let long = r#"sum by(job)(rate(a{b="c"}[5m]))/on(job)group_left topk(3,up offset 5m>1)"#;
+    let formatted = house.post("/api/v1/format_query", &[("query", long)]).await.1;
+    expect![[r#"
+        {"status":"success","data":"sum by (job) (rate(a{b=\"c\"}[5m])) / on (job) group_left () topk(3, up offset 5m > 1)"}"#]]
+    .assert_eq(&formatted);
+    let tree = house.get("/api/v1/parse_query", &[("query", "-up @ 5")]).await.1;
+    expect![[r#"
+        {"status":"success","data":{"expr":{"anchored":false,"matchers":[{"name":"__name__","type":"=","value":"up"}],"name":"up","offset":0,"smoothed":false,"startOrEnd":null,"timestamp":5000,"type":"vectorSelector"},"op":"-","type":"unaryExpr"}}"#]]
+    .assert_eq(&tree);
+    for path in ["/api/v1/format_query", "/api/v1/parse_query"] {
+        let (status, body) = house.get(path, &[("query", "sum(")]).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let start =
+            r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:"#;
+        assert!(body.starts_with(start), "{body}");
+    }
+}
+
 async fn check_instant(query: &str, expected: Expect) {
     let one = House::usual(1).instant(query).await;
     expected.assert_eq(&one);
