@@ -13,6 +13,7 @@
 //!                                        tiles: one row a series, one column a step
 //! ```
 
+pub mod annotation;
 pub mod ast;
 pub mod bind;
 pub mod check;
@@ -29,6 +30,7 @@ pub mod pretty;
 mod print;
 pub mod refuse;
 pub mod roster;
+pub mod row;
 pub mod run;
 pub mod source;
 pub mod stage;

@@ -8,6 +8,7 @@ use std::fmt;
 use arrow_array::RecordBatch;
 use model::{Failure, FailureKind};
 
+use crate::annotation::Annotation;
 use crate::ast::Span;
 
 /// What an operator needs from the place that runs it. The querier implements it over
@@ -33,6 +34,9 @@ pub trait OpRt: Send + Sync {
     /// # Errors
     /// When the query's sample limit is exceeded.
     fn count_samples(&self, samples: usize) -> Result<(), OpError>;
+
+    /// Keeps a remark for the query's answer; the same one twice is kept once.
+    fn annotate(&self, _annotation: Annotation) {}
 }
 
 /// An operator that cannot go on.
