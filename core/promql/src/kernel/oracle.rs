@@ -98,7 +98,8 @@ fn extrapolated(
     }
     let mut factor = (sampled + to_start + to_end) / sampled;
     if function == RangeFunction::Rate {
-        factor /= range_ms as f64 / 1000.0;
+        // As Go's `Duration.Seconds`: the whole seconds and the rest are converted apart.
+        factor /= (range_ms / 1000) as f64 + ((range_ms % 1000) * 1_000_000) as f64 / 1e9;
     }
     Some(result * factor)
 }
